@@ -95,7 +95,7 @@ fn give(mut to: TcpStream, due: &Receiver<(Instant, Vec<u8>)>) {
     while let Ok((at, piece)) = due.recv() {
         std::thread::sleep(at.saturating_duration_since(Instant::now()));
         if to.write_all(&piece).is_err() {
-            // Whoever sends finds it gone.
+            // The sender finds it gone.
             break;
         }
     }

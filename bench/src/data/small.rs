@@ -77,7 +77,7 @@ pub(super) fn beside(rival: Rival, name: &str, theirs: &[f64], ours: &[f64], tar
 fn seconds(rival: Rival, times: &[f64]) -> String {
     let spread = sample(times).spread();
     let words = spread.map(|spread| format!("{:.2} s ({:.2} to {:.2})", spread.p50, spread.min, spread.max));
-    format!("{}: {}", rival.name(), words.unwrap_or_default())
+    format!("{}: {}", rival.name(), words.unwrap_or_else(|| "no turn".to_owned()))
 }
 
 pub(super) fn sample(values: &[f64]) -> Sample {

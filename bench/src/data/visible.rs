@@ -37,7 +37,7 @@ pub(super) async fn measure(run: &Run<'_>) -> anyhow::Result<Vec<Row>> {
         "to": weed::settings("to", to.port(), server.home()),
     });
     server.apply(&stores, &json!({})).await?;
-    // The store is told where its events go before it starts.
+    // A store learns at its start where its events go.
     let hook = server.good(server.ask(Method::GET, "stores/from/hook")).await?;
     let part = |name: &str| hook[name].as_str().map(str::to_owned).with_context(|| format!("no {name} in {hook}"));
     let url = format!("{}{}", server.url(), part("path")?);

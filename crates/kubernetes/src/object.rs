@@ -17,6 +17,7 @@ mod deployment;
 mod drift;
 mod entry;
 pub mod label;
+mod lone;
 mod member;
 pub mod name;
 pub mod node;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use parking_lot::Mutex;
 
-/// The body of a request. A clone is the same one: whoever reads first has it.
+/// The body of a request. A clone is the same one: the first reader has it.
 #[derive(Clone)]
 pub(super) struct LentBody(Arc<Mutex<Lent>>);
 

@@ -34,7 +34,7 @@ impl Clients {
         Ok(client)
     }
 
-    /// Reads a file anew for the next request: what it held may be an authority of before.
+    /// Has the next request read a file again: the authority that it held may have been replaced.
     pub(super) fn forget(&self, ca: &str) {
         self.0.lock().remove(&Some(ca.to_owned()));
     }

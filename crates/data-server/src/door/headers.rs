@@ -25,7 +25,7 @@ const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
-/// The headers of a request, for an endpoint. What says from where a request comes is told anew: a caller may write
+/// The headers of a request, for an endpoint. What says from where a request comes is written here: a caller may write
 /// anything. `door`: its name in `Via`. None: the request was here before.
 pub(super) fn onward(mut headers: HeaderMap, caller: IpAddr, door: &str) -> Option<HeaderMap> {
     let was_here = |via: &HeaderValue| via.to_str().is_ok_and(|via| via.contains(door));

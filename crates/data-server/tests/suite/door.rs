@@ -40,7 +40,7 @@ impl Case {
         let door = std::fs::read_to_string(server.path("door")).expect("an address");
         let client = Client::builder().no_proxy().timeout(PATIENCE).build().expect("a client");
         let case = Self { server, functions, door, client };
-        // The copy is told of with the next look at what copies lack.
+        // The next look at what copies lack shows the copy.
         case.until_asked("images", &["cc1", "hpc"]);
         case
     }

@@ -51,7 +51,7 @@ impl Link {
         self.state.flips.store(count, Ordering::SeqCst);
     }
 
-    /// Holds back what goes there, and what comes back. Nobody is told.
+    /// Holds back what goes there, and what comes back, without an error on either side.
     pub(crate) fn cut(&self, there: bool, back: bool) {
         self.state.cut[0].store(there, Ordering::SeqCst);
         self.state.cut[1].store(back, Ordering::SeqCst);

@@ -20,7 +20,7 @@ pub(crate) enum Mood {
     Garbage,
     /// Listings end midway, with the connection.
     HalfList,
-    /// Listings begin anew on each page.
+    /// Each page of a listing begins at the start.
     Endless,
     /// All leads elsewhere.
     Elsewhere,
@@ -136,7 +136,7 @@ impl Odd {
             let ahead = self.state().ahead;
             let head = answer.head(ahead, request.method == "HEAD");
             let body = if request.method == "HEAD" { &[][..] } else { &answer.body[..answer.body.len() - answer.cut] };
-            // Whoever asked may be gone.
+            // The caller may be gone.
             if writer.write_all(head.as_bytes()).and_then(|()| writer.write_all(body)).is_err() || answer.cut > 0 {
                 break;
             }

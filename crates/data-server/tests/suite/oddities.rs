@@ -18,7 +18,7 @@ fn server(master: &str, odd: &Odd) -> Server {
     server
 }
 
-/// F14: whatever the master answers, it is named, asked again, and never taken for a deletion.
+/// F14: any answer of the master is named, asked again, and never taken for a deletion.
 #[test]
 fn answers_that_are_no_answers_are_named_and_delete_nothing() {
     let odd = Odd::start();

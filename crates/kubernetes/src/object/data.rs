@@ -2,21 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy};
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{
     Container, ContainerPort, EmptyDirVolumeSource, EnvVar, EnvVarSource, PersistentVolumeClaim,
-    PersistentVolumeClaimSpec, PersistentVolumeClaimVolumeSource, PodSecurityContext, PodSpec, PodTemplateSpec,
-    ResourceRequirements, SecretKeySelector, Service, ServicePort, ServiceSpec, Volume, VolumeMount,
-    VolumeResourceRequirements,
+    PersistentVolumeClaimSpec, PersistentVolumeClaimVolumeSource, PodSecurityContext, PodSpec, ResourceRequirements,
+    SecretKeySelector, Service, ServicePort, ServiceSpec, Volume, VolumeMount, VolumeResourceRequirements,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde_json::Value;
 
 use super::deployment::{DOOR, pod_security, probe, security, token};
 use super::rights::Rights;
-use super::{Stamp, label, metadata, name};
+use super::{Stamp, label, lone, metadata, name};
 use crate::model::{DATA, DATA_APP, DATA_CATALOG, DATA_PORT, DATA_SETTINGS, Wanted, WantedData};
 use crate::settings::variables_of;
 use images::{HOST, USER};
@@ -112,24 +111,11 @@ fn service(wanted: &Wanted, metadata: ObjectMeta) -> Service {
 }
 
 fn deployment(wanted: &Wanted, data: &WantedData, stamp: &Stamp) -> Deployment {
-    let pods = pods(&wanted.app);
-    let mut metadata = own(wanted);
-    let told = [
-        (label::SERVICE, Some(DATA.to_owned())),
-        (label::VERSION, Some(data.version.clone())),
-        (label::PUSHED_BY, stamp.by.clone()),
-        (label::PUSHED_AT, stamp.at.clone()),
-    ];
-    metadata.annotations = Some(told.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect());
-    let mut labels = label::all(&wanted.app, None);
-    labels.extend(pods.clone());
     let volume = |name: &str| Volume { name: name.to_owned(), ..Volume::default() };
     let claim = PersistentVolumeClaimVolumeSource { claim_name: name(&wanted.app), read_only: None };
     let spec = PodSpec {
         containers: vec![container(wanted, data)],
         service_account_name: Some(name(&wanted.app)),
-        automount_service_account_token: Some(true),
-        enable_service_links: Some(false),
         node_selector: data.server.place.as_ref().map(|place| place.nodes.clone()),
         termination_grace_period_seconds: Some(GRACE),
         // Volumes belong to root where nobody says whose they are.
@@ -140,21 +126,8 @@ fn deployment(wanted: &Wanted, data: &WantedData, stamp: &Stamp) -> Deployment {
         ]),
         ..PodSpec::default()
     };
-    Deployment {
-        metadata,
-        spec: Some(DeploymentSpec {
-            replicas: Some(1),
-            selector: LabelSelector { match_labels: Some(pods), ..LabelSelector::default() },
-            // One catalog has one server.
-            strategy: Some(DeploymentStrategy { type_: Some("Recreate".to_owned()), rolling_update: None }),
-            template: PodTemplateSpec {
-                metadata: Some(ObjectMeta { labels: Some(labels), ..ObjectMeta::default() }),
-                spec: Some(spec),
-            },
-            ..DeploymentSpec::default()
-        }),
-        ..Deployment::default()
-    }
+    // One catalog has one server.
+    lone::deployment(wanted, own(wanted), pods(&wanted.app), (DATA, &data.version), stamp, spec)
 }
 
 fn container(wanted: &Wanted, data: &WantedData) -> Container {

@@ -3,19 +3,18 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::ByteString;
-use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy};
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{
     Container, ContainerPort, EmptyDirVolumeSource, EnvVar, EnvVarSource, ObjectFieldSelector, PodSpec,
-    PodTemplateSpec, ResourceRequirements, Secret, SecretVolumeSource, Service, ServicePort, ServiceSpec, Volume,
-    VolumeMount,
+    ResourceRequirements, Secret, SecretVolumeSource, Service, ServicePort, ServiceSpec, Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::deployment::{pod_security, probe, security, token};
 use super::rights::Rights;
-use super::{Stamp, label, metadata, name};
+use super::{Stamp, label, lone, metadata, name};
 use crate::model::{
     NODE, NODE_APP, NODE_AWAY, NODE_IDENTITY, NODE_LINKS, NODE_METRICS, NODE_POD, NodeApp, Wanted, WantedNode,
 };
@@ -107,24 +106,11 @@ fn service(wanted: &Wanted, node: &WantedNode) -> Option<Service> {
 }
 
 fn deployment(wanted: &Wanted, node: &WantedNode, stamp: &Stamp) -> Deployment {
-    let pods = pods(&wanted.app);
-    let mut metadata = own(wanted);
-    let told = [
-        (label::SERVICE, Some(NODE.to_owned())),
-        (label::VERSION, Some(node.version.clone())),
-        (label::PUSHED_BY, stamp.by.clone()),
-        (label::PUSHED_AT, stamp.at.clone()),
-    ];
-    metadata.annotations = Some(told.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect());
-    let mut labels = label::all(&wanted.app, None);
-    labels.extend(pods.clone());
     let volume = |name: &str| Volume { name: name.to_owned(), ..Volume::default() };
     let secret = SecretVolumeSource { secret_name: Some(name(&wanted.app)), ..SecretVolumeSource::default() };
     let spec = PodSpec {
         containers: vec![container(wanted, node)],
         service_account_name: Some(name(&wanted.app)),
-        automount_service_account_token: Some(true),
-        enable_service_links: Some(false),
         node_selector: Some(node.settings.nodes.clone()).filter(|nodes| !nodes.is_empty()),
         termination_grace_period_seconds: Some(GRACE),
         security_context: Some(pod_security()),
@@ -134,21 +120,8 @@ fn deployment(wanted: &Wanted, node: &WantedNode, stamp: &Stamp) -> Deployment {
         ]),
         ..PodSpec::default()
     };
-    Deployment {
-        metadata,
-        spec: Some(DeploymentSpec {
-            replicas: Some(1),
-            selector: LabelSelector { match_labels: Some(pods), ..LabelSelector::default() },
-            // Two at once would be one node twice.
-            strategy: Some(DeploymentStrategy { type_: Some("Recreate".to_owned()), rolling_update: None }),
-            template: PodTemplateSpec {
-                metadata: Some(ObjectMeta { labels: Some(labels), ..ObjectMeta::default() }),
-                spec: Some(spec),
-            },
-            ..DeploymentSpec::default()
-        }),
-        ..Deployment::default()
-    }
+    // Two at once would be one node twice.
+    lone::deployment(wanted, own(wanted), pods(&wanted.app), (NODE, &node.version), stamp, spec)
 }
 
 fn container(wanted: &Wanted, node: &WantedNode) -> Container {
