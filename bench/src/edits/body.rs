@@ -22,8 +22,15 @@ const WITH_WILD: Target = Target::P50(61.0);
 /// How many times as long the quickest of what watches a source takes.
 const BACON: Target = Target::AtLeast(7.0);
 
+/// An edit in a host of all services over the same where each has its own.
+const TOGETHER: f64 = 1.05;
+
 /// Linkers that dyn prefers to the one that comes with Rust.
 const FASTER: [&str; 2] = ["wild", "mold"];
+
+/// The lanes that are compared.
+const APART: &str = "body of map, rust-lld";
+const IN_ONE_HOST: &str = "body of map, rust-lld, together";
 
 /// Somebody who takes an edit to its first answer.
 enum Contender {
@@ -50,9 +57,10 @@ pub(super) async fn measure(run: &Run<'_>) -> anyhow::Result<Vec<Row>> {
     let plain = shadow::without(&FASTER)?;
     let mut lanes = Vec::new();
     for on in &run.backends {
-        let name = "body of map, rust-lld";
         let session = Building::start(&run.setting, on.name(), Some(&plain.path)).await;
-        lanes.push(Lane::new(name, on.name(), Some(WITH_LLD), session.map(|it| Contender::Dyn(Box::new(it)))));
+        lanes.push(Lane::new(APART, on.name(), Some(WITH_LLD), session.map(|it| Contender::Dyn(Box::new(it)))));
+        let session = Building::start_with(&run.setting, on.name(), Some(&plain.path), &["--together", "all"]).await;
+        lanes.push(Lane::new(IN_ONE_HOST, on.name(), None, session.map(|it| Contender::Dyn(Box::new(it)))));
         let name = "body of map, wild";
         if is_installed("wild") {
             let session = Building::start(&run.setting, on.name(), None).await;
@@ -159,11 +167,18 @@ impl Lane {
     }
 }
 
-/// Each peer's p50 over dyn's on the same backend.
+/// Together over apart, and each peer's p50 over dyn's on the same backend.
 fn ratios(lanes: &[Lane]) -> Vec<Row> {
     let p50 = |lane: &Lane| lane.times.spread().map(|spread| spread.p50);
     let mut rows = Vec::new();
-    for peer in lanes.iter().filter(|lane| lane.target.is_none()) {
+    for together in lanes.iter().filter(|lane| lane.name == IN_ONE_HOST) {
+        let apart = lanes.iter().find(|lane| lane.name == APART && lane.backend == together.backend);
+        if let Some((ours, theirs)) = p50(together).zip(apart.and_then(p50)) {
+            let (name, target) = ("an edit together over apart", Some(Target::AtMost(TOGETHER)));
+            rows.push(Row::value(name, together.backend, "times", together.times.len(), ours / theirs, target));
+        }
+    }
+    for peer in lanes.iter().filter(|lane| lane.target.is_none() && lane.name != IN_ONE_HOST) {
         let ours = lanes.iter().find(|lane| lane.target.is_some() && lane.backend == peer.backend);
         if let Some((ours, theirs)) = ours.and_then(p50).zip(p50(peer)) {
             let name = format!("{} over dyn", peer.name);

@@ -41,6 +41,16 @@ pub(crate) struct Served {
 
 impl Building {
     pub(crate) async fn start(setting: &Setting, on: &str, path: Option<&OsStr>) -> anyhow::Result<Self> {
+        Self::start_with(setting, on, path, &[]).await
+    }
+
+    /// The same, with further arguments of `dyn dev`.
+    pub(crate) async fn start_with(
+        setting: &Setting,
+        on: &str,
+        path: Option<&OsStr>,
+        further: &[&str],
+    ) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir().context("make a folder")?;
         let examples = program::workspace().join("examples");
         let file = folder.path().join("building.rs");
@@ -48,7 +58,7 @@ impl Building {
         copy_readings(&folder.path().join("data"))?;
         let text = std::fs::read_to_string(&file).context("read the example")?;
         ensure!(text.matches(FORMULA).count() == 1, "examples/building.rs has another formula than {FORMULA}");
-        let session = Session::start(setting, &file, on, path).await?;
+        let session = Session::start_with(setting, &file, on, path, further).await?;
         let (url, _) = session.service("map")?;
         let door = Door::new(&url, json!({ "reading": reading() }))?;
         Ok(Self { session, door, file, text, _folder: folder })

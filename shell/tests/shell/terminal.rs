@@ -16,10 +16,10 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const ROWS: u16 = 60;
 const COLUMNS: u16 = 100;
 
-/// The example, built as it stands.
+/// The example, built as it stands. With the whole workspace's features, as `cargo test --workspace` has built what it needs.
 pub(crate) fn played() -> PathBuf {
     let built = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--package", "shell", "--example", "played"])
+        .args(["build", "--quiet", "--workspace", "--example", "played"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .status()
         .expect("cargo runs");
