@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use serde_json::json;
 
+use super::door;
 use super::places::{PROCESS, Places, Shape, TWO};
 use super::tables::{Changes, HEADER, STEPS, USERS};
-use super::{Run, programs};
+use super::{BUSY, Run, programs};
 use crate::chain::cell::ratio;
 use crate::chain::load;
 use crate::chain::process::{Process, free_port};
@@ -16,9 +17,6 @@ use crate::report::{Row, Target};
 use crate::shadow;
 
 const VERSION: &str = "2.11.7";
-/// Connections of a load that is as much as is answered.
-const BUSY: usize = 32;
-
 /// A Caddy. It ends with its handle.
 struct Caddy {
     process: Process,
@@ -88,8 +86,8 @@ pub(super) async fn measure(run: &Run<'_>) -> anyhow::Result<Vec<Row>> {
     };
     let mut rows = before(run, &caddy, first).await?;
     rows.extend(changing(run, &caddy, [first, second]).await?);
-    let why = "there is no door for functions that are not ours yet, and a host hands no request over";
-    rows.push(Row::absent("one hand-over, and the outside door, over Caddy", "", why));
+    caddy.lead(first).await?;
+    rows.extend(door::beside(run, &caddy.goal(), first).await?);
     Ok(rows)
 }
 

@@ -4,6 +4,7 @@ mod bytes;
 mod caddy;
 mod chain;
 mod deletes;
+mod door;
 mod link;
 mod memory;
 mod near;
@@ -29,6 +30,9 @@ use crate::report::{Report, Row};
 use crate::session::Setting;
 use crate::{conditions, program, table};
 use options::{Data, DataPart};
+
+/// Connections of a load that is as much as is answered.
+const BUSY: usize = 32;
 
 /// What every part works with.
 #[derive(Debug)]
@@ -65,6 +69,7 @@ pub(crate) async fn run(options: &Data) -> anyhow::Result<Report> {
             DataPart::Chain => ("chain", chain::measure(&run).await),
             DataPart::Tables => ("tables", tables::measure(&run).await),
             DataPart::Caddy => ("caddy", caddy::measure(&run).await),
+            DataPart::Policies => ("policies", door::policies(&run).await),
             DataPart::Near => ("near", near::measure(&run).await),
         };
         report.rows.extend(rows.unwrap_or_else(|error| vec![Row::failed(name, "", &format!("{error:#}"))]));

@@ -76,12 +76,14 @@ pub(crate) enum DataPart {
     Tables,
     /// Caddy with routes by header
     Caddy,
+    /// Policies of the door
+    Policies,
     /// Functions near their data
     Near,
 }
 
 impl DataPart {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Small,
         Self::Series,
         Self::Visible,
@@ -91,6 +93,7 @@ impl DataPart {
         Self::Chain,
         Self::Tables,
         Self::Caddy,
+        Self::Policies,
         Self::Near,
     ];
 }

@@ -9,8 +9,8 @@ use anyhow::{Context, ensure};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::{Child, Command};
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
 
 use super::{Run, weed};
 use crate::load::address;
@@ -32,10 +32,22 @@ pub(super) struct Server {
 impl Server {
     /// Starts one that knows nothing yet.
     pub(super) async fn start(run: &Run<'_>) -> anyhow::Result<Self> {
+        Ok(Self::with(run, &[]).await?.0)
+    }
+
+    /// The same with a door, and where that is.
+    pub(super) async fn with_door(run: &Run<'_>) -> anyhow::Result<(Self, SocketAddr)> {
+        let (server, mut lines) = Self::with(run, &["--door", "127.0.0.1:0"]).await?;
+        let line = lines.next_line().await.context("read what it says")?.context("dyn data serve ended")?;
+        let at = line.strip_prefix("the door is at ").with_context(|| format!("dyn data serve said {line}"))?;
+        Ok((server, address(at)?))
+    }
+
+    async fn with(run: &Run<'_>, further: &[&str]) -> anyhow::Result<(Self, Lines<BufReader<ChildStdout>>)> {
         let home = tempfile::tempdir().context("make a folder")?;
         weed::write_keys(home.path())?;
         let mut command = Command::new(&run.setting.program);
-        command.args(["data", "serve", "--listen", "127.0.0.1:0"]).env("DYNINKA_HOME", home.path());
+        command.args(["data", "serve", "--listen", "127.0.0.1:0"]).args(further).env("DYNINKA_HOME", home.path());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit()).kill_on_drop(true);
         let mut child = command.spawn().context("start dyn data serve")?;
         let mut lines = BufReader::new(child.stdout.take().context("stdout is no pipe")?).lines();
@@ -47,7 +59,7 @@ impl Server {
         let token = std::fs::read_to_string(token).with_context(|| format!("read {token}"))?;
         let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(90)).build();
         let client = client.context("make a client")?;
-        Ok(Self { child, address: address(at)?, token: token.trim().to_owned(), client, home })
+        Ok((Self { child, address: address(at)?, token: token.trim().to_owned(), client, home }, lines))
     }
 
     pub(super) fn pid(&self) -> anyhow::Result<u32> {

@@ -18,8 +18,8 @@ use crate::clock;
 use crate::core::{Core, StoreHandle};
 use crate::ledger::{CopiedKey, DueKey, Uploads};
 
-/// Objects under way of one copy.
-const AT_ONCE: usize = 16;
+/// Objects under way of one copy: those that are copied, which the store's permits bound, and those whose copy is being noted.
+const AT_ONCE: usize = 32;
 /// Keys that are asked for at once: each question looks at all that is lacking.
 const BATCH: usize = 1_024;
 /// Between two looks where nothing came.
@@ -85,8 +85,9 @@ async fn round(core: &Arc<Core>, bucket: &str, store: &str, work: &mut watch::Re
     let (mut queue, mut is_news): (VecDeque<DueKey>, bool) = (VecDeque::new(), true);
     let (mut made_any, mut stop) = (false, None);
     loop {
-        let has_room = stop.is_none() && keys.len() <= AT_ONCE / 2;
-        if has_room {
+        let has_room = stop.is_none() && keys.len() < AT_ONCE;
+        // Where nothing waits, the ledger is not asked for each that ends.
+        if has_room && (is_news || !queue.is_empty() || keys.len() <= AT_ONCE / 2) {
             let (job, copy) = ready(core, bucket, store)?;
             if std::mem::take(&mut is_news) || queue.is_empty() {
                 let due = core.ledger.due(bucket, store, clock::now(), BATCH).await?;
@@ -143,8 +144,6 @@ async fn one(
     due: DueKey,
 ) -> (String, Result<Made, Stopped>) {
     let key = due.key.clone();
-    // Closed only at the end of the server.
-    let _permit = to.permits.acquire().await;
     let made = bring(&core, &job, &to, &store, &due).await;
     let made = match made {
         Ok(made) => Ok(made),
@@ -163,6 +162,7 @@ async fn bring(core: &Arc<Core>, job: &Job, to: &StoreHandle, store: &str, due: 
         core.ledger.copied(copied, job.copies(), clock::now())
     };
     if !job.settings.wants(&due.key) {
+        let _permit = to.permits.acquire().await;
         target.delete(name, &due.key).await?;
         done(None).await?;
         return Ok(Made::Done);
@@ -182,7 +182,12 @@ async fn bring(core: &Arc<Core>, job: &Job, to: &StoreHandle, store: &str, due: 
         key: &due.key,
         trusts_tags,
     };
-    match copy(&ask, &uploads).await {
+    // Closed only at the end of the server.
+    let permit = to.permits.acquire().await;
+    let copied = copy(&ask, &uploads).await;
+    // The next is copied while this one is noted.
+    drop(permit);
+    match copied {
         Ok(copied) => {
             let seen = SeenObject { key: due.key.clone(), etag: copied.head.tag, size: copied.head.size };
             if done(Some((seen, copied.tag))).await? {
