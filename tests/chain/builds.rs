@@ -288,6 +288,12 @@ fn edits_go_live_where_rustc_does_not_wait_and_that_is_told_once() {
     let told = dev.seen().iter().filter(|event| event["message"].as_str().is_some_and(|said| said.starts_with(words)));
     assert_eq!(told.count(), 1, "{:#?}", dev.seen());
     dev.stop();
+    let doctor = toolchain.dyn_command().args(["doctor", "--json"]).output().expect("dyn runs");
+    assert!(doctor.status.success(), "edits work without it: {doctor:?}");
+    let found: Value = serde_json::from_slice(&doctor.stdout).expect("one JSON value");
+    let edits = found.as_array().and_then(|all| all.iter().find(|one| one["name"] == "edits")).expect("one of edits");
+    assert!(edits["found"].as_str().is_some_and(|words| words.starts_with("rustc is kept ready: no, ")), "{edits}");
+    assert_eq!(edits["good"], false);
 }
 
 /// Two services of a package, of which one calls a crate beside it.

@@ -137,29 +137,6 @@ fn doctor_looks_at_everything() {
 }
 
 #[test]
-fn doctor_says_why_no_rustc_is_kept_ready() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let (rustc, script) = (folder.path().join("rustc"), folder.path().join("script"));
-    std::fs::write(
-        &script,
-        "#!/bin/sh\ncase \"$*\" in *@/dev/stdin*) echo 'no such file' >&2; exit 3 ;; esac\nexec rustc \"$@\"\n",
-    )
-    .expect("a script");
-    // By a process of its own: another test's child would inherit the file open for writing.
-    let copied = std::process::Command::new("install").arg("-m755").args([&script, &rustc]).status();
-    assert!(copied.expect("install").success());
-    let output = support::dyn_command().env("RUSTC", &rustc).args(["doctor", "--json"]).output().expect("dyn runs");
-    // Edits work without it.
-    assert!(output.status.success(), "{}", stderr(&output));
-    let findings: Value = serde_json::from_slice(&output.stdout).expect("one JSON value");
-    let edits = &findings[2];
-    let found = edits["found"].as_str().unwrap_or_default();
-    assert!(edits["name"] == "edits" && edits["good"] == false, "{findings}");
-    assert!(found.starts_with("rustc is kept ready: no, ") && found.contains("no such file"), "{found}");
-    assert!(edits["advice"].as_str().is_some_and(|advice| advice.contains("at each edit")), "{findings}");
-}
-
-#[test]
 fn doctor_looks_at_clock_certificate_and_port_of_a_node() {
     let home = tempfile::tempdir().expect("a folder");
     let on_node = |arguments: &[&str]| {

@@ -66,16 +66,16 @@ impl Image {
     }
 
     /// The arguments of Docker's command line that come before those of a program of the image. It runs in the folder, as
-    /// a user and with no right beyond that user's, and on the loopback of this machine.
+    /// a user and with no right beyond that user's, writes nowhere else, and has the loopback of this machine.
     pub(super) fn arguments(&self, folder: &Path, (user, group): (u32, u32), program: &str) -> Vec<OsString> {
         let words = ["--host", &self.host, "run", "--rm", "--interactive", "--pull=never", "--log-driver=none"];
-        let rights = ["--network=host", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--env=LC_ALL=C"];
+        let rights = ["--network=host", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--read-only"];
         let user = format!("--user={user}:{group}");
         let name = format!("--name={}", container(folder));
-        let places = [format!("--workdir={INSIDE}"), format!("--env=HOME={INSIDE}")];
+        let places = [format!("--workdir={INSIDE}"), format!("--env=HOME={INSIDE}"), "--tmpfs=/tmp".to_owned()];
         // PostgreSQL asks for the name of its user.
         let users = "--mount=type=bind,source=/etc/passwd,target=/etc/passwd,readonly".to_owned();
-        let further = [user, name, users, format!("--entrypoint={program}")];
+        let further = [user, name, users, "--env=LC_ALL=C".to_owned(), format!("--entrypoint={program}")];
         let all = words.into_iter().chain(rights).map(OsString::from);
         let all = all.chain(places.into_iter().chain(further).map(OsString::from));
         all.chain([mount(folder), OsString::from(&self.id)]).collect()
