@@ -32,6 +32,10 @@ fn an_editor_finds_no_fault_in_what_the_guide_shows_and_dyn_new_writes() {
         let text = file(&format!("docs/guide/src/{chapter}.md"));
         for block in text.split("\n```toml\n").skip(1) {
             let block = block.split("\n```").next().unwrap();
+            // That one is of `.secrets.toml`.
+            if block.starts_with("[db]\nurl = ") {
+                continue;
+            }
             assert_eq!(faults(&validator, block), [""; 0], "{chapter}: {block}");
             shown += 1;
         }
