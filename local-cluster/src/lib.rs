@@ -3,7 +3,8 @@
 //! A service runs `dyn host FOLDER`; what is in the folder is the caller's. A backend finds an endpoint for every service
 //! first, so that each can be told where the others are before any of them starts, and reports what happens to them.
 //!
-//! Beside the backend, [`Resources`] are servers that services use, such as a database: processes in either case.
+//! Beside the backend, [`Resources`] are servers that services use, such as a database: processes in either case, or
+//! containers of images, where services are containers.
 
 mod backend;
 mod carry;

@@ -1,7 +1,9 @@
-//! Servers that an app's services use, such as a database: a session starts those that are installed here, each as a
-//! process on a port of loopback, with a password, and with data that outlives the session.
+//! Servers that an app's services use, such as a database: a session starts those that are installed here, or of which the
+//! engine has an image, each on a port of loopback, with a password, and with data that outlives the session.
 
 mod error;
+mod files;
+mod image;
 mod owner;
 mod program;
 mod server;
@@ -27,7 +29,7 @@ pub use program::ResourceProgram;
 
 use crate::environment::LocalUrl;
 use crate::port::{Ports, free_port, local};
-use server::{Installed, check, end, how, sweep};
+use server::{Installed, check, how, sweep};
 use spawner::Spawner;
 
 /// A free port may be somebody else's before the server listens: then another is taken, so many times.
@@ -66,6 +68,8 @@ pub type ResourceNotices = Arc<dyn Fn(String) + Send + Sync>;
 pub struct Resources {
     /// Of all of them; `NAME/PROGRAM` below it is one's.
     folder: PathBuf,
+    /// Whether images of an engine will do where a server is not installed.
+    images: bool,
     notice: ResourceNotices,
     closing: watch::Sender<bool>,
     state: Mutex<Running>,
@@ -105,7 +109,12 @@ impl Server {
 impl Resources {
     /// Those of an app, in a folder; none runs yet.
     pub fn new(folder: PathBuf, notice: ResourceNotices) -> Self {
-        Self { folder, notice, closing: watch::Sender::new(false), state: Mutex::default() }
+        Self { folder, images: false, notice, closing: watch::Sender::new(false), state: Mutex::default() }
+    }
+
+    /// The same, with images of an engine for servers that are not installed.
+    pub fn or_images(self, images: bool) -> Self {
+        Self { images, ..self }
     }
 
     /// Has these servers run, by the names that the app gives them, and no others. Readings of the app have numbers
@@ -193,7 +202,7 @@ impl Resources {
     ) -> Result<Server, ResourceError> {
         spec.port.map_or(Ok(()), check)?;
         let folder = self.folder.join(name).join(spec.program.name());
-        let installed = Installed::prepare(spec.program, folder, &spawner).await?;
+        let installed = Installed::prepare(spec.program, folder, self.images, &spawner).await?;
         let mut left = TRIES;
         let (port, child) = loop {
             let port = match spec.port {
@@ -236,6 +245,10 @@ impl Resources {
         let mut state = self.state.lock().await;
         let servers = std::mem::take(&mut state.servers);
         join_all(servers.into_values().map(Server::end)).await;
+        if self.images {
+            // One whose start was given up has nobody else to end it.
+            sweep_resources(&self.folder).await;
+        }
     }
 }
 
@@ -266,7 +279,7 @@ impl Watched {
             let status = tokio::select! {
                 biased;
                 () = asked(&mut ending) => {
-                    end(self.installed.program, &mut child).await;
+                    self.installed.end(&mut child).await;
                     break;
                 }
                 status = child.wait() => status,

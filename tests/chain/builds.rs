@@ -270,3 +270,130 @@ fn a_rustc_that_waits_may_be_killed_and_ends_with_its_session_however_that_ends(
     assert!(stopped.status.success(), "{stopped:?}");
     assert_eq!(toolchain.left(), [""; 0]);
 }
+
+#[test]
+fn edits_go_live_where_rustc_does_not_wait_and_that_is_told_once() {
+    let toolchain = Toolchain::new();
+    toolchain.never_wait();
+    let (_folder, file) = app(&numbered(1));
+    let mut dev = start(&toolchain, &file);
+    let (client, url) = (Client::default(), dev.url());
+    for _ in 0..3 {
+        let number = fresh();
+        fs::write(&file, numbered(number)).expect("a save");
+        dev.wait_for("live");
+        assert_eq!(client.get(&url).body, number.to_string());
+    }
+    let words = "rustc is started at each edit: ";
+    let told = dev.seen().iter().filter(|event| event["message"].as_str().is_some_and(|said| said.starts_with(words)));
+    assert_eq!(told.count(), 1, "{:#?}", dev.seen());
+    dev.stop();
+    let doctor = toolchain.dyn_command().args(["doctor", "--json"]).output().expect("dyn runs");
+    assert!(doctor.status.success(), "edits work without it: {doctor:?}");
+    let found: Value = serde_json::from_slice(&doctor.stdout).expect("one JSON value");
+    let edits = found.as_array().and_then(|all| all.iter().find(|one| one["name"] == "edits")).expect("one of edits");
+    assert!(edits["found"].as_str().is_some_and(|words| words.starts_with("rustc is kept ready: no, ")), "{edits}");
+    assert_eq!(edits["good"], false);
+}
+
+/// Two services of a package, of which one calls a crate beside it.
+const WITH_CRATE: &str = "use dyninka::prelude::*;
+
+#[placed(word)]
+static ASKED: Placed<u64> = Placed::new(u64::default);
+
+#[service]
+fn word() -> String { ASKED.update(|asked| { *asked += 1; format!(\"{} {asked}\", beside::word()) }) }
+
+#[service]
+fn twice(word: String) -> String { format!(\"{word}, {word}\") }
+
+#[dyninka::main]
+fn main() { word().twice() }
+";
+
+#[test]
+fn a_dependency_that_changes_while_the_old_one_serves_goes_live_with_the_state_carried() {
+    let (folder, file) = app(WITH_CRATE);
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().expect("a folder")).and_then(|()| fs::write(path, text)).expect("a file");
+    };
+    let beside = |word: &str| write("beside/src/lib.rs", &format!("pub fn word() -> &'static str {{ \"{word}\" }}\n"));
+    write("beside/Cargo.toml", "[package]\nname = \"beside\"\nversion = \"0.1.0\"\nedition = \"2024\"\n");
+    write("src/lib.rs", "");
+    write(
+        "Cargo.toml",
+        "[package]\nname = \"shop\"\nversion = \"1.0.0\"\nedition = \"2024\"\n[workspace]\n[[example]]\nname = \"app\"\n\
+         path = \"app.rs\"\n[dependencies]\nserde = \"1\"\nbeside = { path = \"beside\" }\n",
+    );
+    beside("old");
+    let mut dev = Dev::start(&file, "process");
+    let (client, url) = (Client::default(), dev.url());
+    assert_eq!(client.get(&url).json(), "old 1, old 1");
+    let host = dev.ready["services"][0]["pid"].clone();
+    assert!(host.is_u64(), "{}", dev.ready);
+    for (asked, word) in [(2, "new"), (3, "newer")] {
+        beside(word);
+        let live = dev.wait_for("live");
+        // What a package's services are compiled with is all of its dependencies.
+        let services = live["services"].as_array().map(Vec::as_slice).unwrap_or_default();
+        assert!(services.iter().all(|one| one["reason"] == "what it is compiled with changed"), "{live}");
+        let of_word = services.iter().find(|service| service["name"] == "word").expect("the service");
+        assert_eq!((services.len(), &of_word["state"]["ASKED"]["how"]), (2, &"carried".into()), "{live}");
+        assert_eq!(client.get(&url).json(), format!("{word} {asked}, {word} {asked}"));
+    }
+    // Old and new code are in one process.
+    let status = support::run(&["status".as_ref(), file.as_os_str(), "--json".as_ref()]);
+    let status: Value = serde_json::from_slice(&status.stdout).expect("a snapshot");
+    assert_eq!(status["services"][0]["pid"], host, "{status}");
+    dev.stop();
+}
+
+#[test]
+fn shared_objects_that_are_gone_from_the_folder_of_a_service_are_brought_with_the_next_edit() {
+    let (_folder, file) = app(&numbered(fresh()));
+    let mut dev = Dev::start(&file, "process");
+    let (client, url) = (Client::default(), dev.url());
+    let folder = dev.socket_folder(&file).join("services/number");
+    let objects = || {
+        let entries = fs::read_dir(&folder).expect("its folder").flatten().map(|entry| entry.path());
+        let is_object = |path: &std::path::PathBuf| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            name.starts_with("libdyninka_base-") || name.starts_with("libstd-")
+        };
+        entries.filter(is_object).collect::<std::collections::BTreeSet<_>>()
+    };
+    let before = objects();
+    assert_eq!(before.len(), 2, "{}", folder.display());
+    for object in &before {
+        fs::remove_file(object).expect("a removal");
+    }
+    let number = fresh();
+    fs::write(&file, numbered(number)).expect("a save");
+    dev.wait_for("live");
+    assert_eq!(client.get(&url).body, number.to_string());
+    assert_eq!(objects(), before);
+    dev.stop();
+}
+
+#[test]
+#[ignore = "long: half a minute, dependencies are compiled on a disk of its own"]
+fn a_disk_that_is_full_between_base_and_library_is_named_and_the_next_start_is_well() {
+    let (toolchain, disk) = (Toolchain::new(), Disk::new("256m"));
+    let (_folder, file) = app(&numbered(1));
+    toolchain.hold(LIBRARY);
+    let mut command = toolchain.dyn_command();
+    command.env("DYNINKA_HOME", disk.path());
+    let mut dev = Dev::spawn(command, &file, &["--on", "process", "--port", "0"]);
+    let held = toolchain.held();
+    disk.fill();
+    drop(held);
+    let broken = dev.wait_for("broken");
+    assert!(says(&broken, "the disk is full"), "{broken}");
+    dev.end();
+    disk.empty();
+    let dev = start_in(disk.path(), &toolchain, &file);
+    assert_eq!(Client::default().get(&dev.url()).body, "1");
+    dev.stop();
+}

@@ -102,6 +102,58 @@ fn a_chain_is_the_same_in_groups_of_any_size(on: &str) {
     }
 }
 
+/// A chain of so many services that all rest on one type. `number` tells it from every app that was built before.
+fn many(services: usize, number: u64) -> String {
+    let head = format!(
+        "use dyninka::prelude::*;
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Step {{ by: u64 }}
+impl Step {{ fn of(by: u64) -> Self {{ Self {{ by }} }} }}
+
+#[service] fn s0() -> u64 {{ Step::of(0).by % {number} }}
+"
+    );
+    let one =
+        |at: usize| format!("#[service] fn s{at}(value: u64) -> u64 {{ value + Step::of({at}).by % {number} }}\n");
+    let calls: String = (1..services).map(|at| format!(".s{at}()")).collect();
+    let all: String = (1..services).map(one).collect();
+    format!("{head}{all}#[dyninka::main] fn main() {{ s0(){calls} }}\n")
+}
+
+#[test]
+fn of_25_services_of_a_group_that_one_save_changes_the_24_that_are_sound_go_live() {
+    const SERVICES: usize = 25;
+    let text = many(SERVICES, 1000 + fresh());
+    let (_folder, file) = app(&text);
+    let mut dev = start(dyn_command(), &file, "process", SERVICES);
+    let with = compiled(&mut dev);
+    assert!(with.len() == SERVICES && with.values().all(|with| *with == SERVICES as u64), "{with:?}");
+    let (client, url) = (Client::default(), dev.url());
+    assert_eq!(client.get(&url).body, "300");
+    // The type is another, and so is what it does; one service is broken, too.
+    let edited = text
+        .replace("{ by: u64 }", "{ by: u64, times: u64 }")
+        .replace("Self { by }", "Self { by: by * 2, times: 1 }")
+        .replace("value + Step::of(7).by", "value + \"\" + Step::of(7).by");
+    fs::write(&file, edited).expect("a save");
+    let live = dev.wait_for("live");
+    let mut names: Vec<&str> =
+        live["services"].as_array().expect("a list").iter().filter_map(|one| one["name"].as_str()).collect();
+    names.sort_unstable();
+    assert!(names.len() == SERVICES - 1 && !names.contains(&"s7"), "{names:?}");
+    let broken: Vec<&Value> = dev.seen().iter().filter(|event| event["event"] == "broken").collect();
+    let line = 1 + text.lines().position(|line| line.contains("fn s7(")).expect("its line");
+    assert_eq!(broken.len(), 1, "{broken:?}");
+    assert_eq!(
+        (&broken[0]["diagnostics"][0]["line"], broken[0]["diagnostics"].as_array().map(Vec::len)),
+        (&json!(line), Some(1))
+    );
+    // Twice as much of each but the broken one, which is as it was.
+    assert_eq!(client.get(&url).body, (300 * 2 - 7).to_string());
+    dev.stop();
+}
+
 #[test]
 fn a_save_while_a_group_is_compiled_is_what_serves() {
     let toolchain = Toolchain::new();

@@ -13,7 +13,10 @@ use serde_json::json;
 use support::session::{Client, Dev, PATIENCE};
 use support::{app, dyn_command, installed, run};
 
-support::on_both_backends!(services_find_servers_whose_data_outlives_the_session);
+support::on_both_backends!(
+    services_find_servers_whose_data_outlives_the_session,
+    a_database_runs_as_root_too_and_keeps_its_tables,
+);
 
 const APP: &str = "use dyninka::prelude::*;
 use std::io::{Read as _, Write as _};
@@ -139,31 +142,77 @@ fn find() -> String { std::env::var(\"DB_URL\").unwrap_or_default() }
 fn main() { find() }
 ";
 
+/// What a database answers a client that says who it is, and where it is.
+const TABLE: &str = r#"use dyninka::prelude::*;
+use std::io::{Read as _, Write as _};
+
+#[derive(Serialize, Deserialize)]
+struct Found { answers: String, user: String, here: String }
+
+#[service]
+fn find() -> Result<Found, String> {
+    let value = |name: &str| std::env::var(name).unwrap_or_default();
+    let (here, user) = (value("DB_ADDRESS"), value("DB_USER"));
+    let told = |error: std::io::Error| format!("{here}: {error}");
+    let words = format!("user\0{user}\0database\0postgres\0\0");
+    let length = (words.len() as u32 + 8).to_be_bytes();
+    let mut stream = std::net::TcpStream::connect(&here).map_err(told)?;
+    stream.write_all(&[&length[..], &0x0003_0000_u32.to_be_bytes(), words.as_bytes()].concat()).map_err(told)?;
+    let mut answer = [0];
+    stream.read_exact(&mut answer).map_err(told)?;
+    Ok(Found { answers: char::from(answer[0]).to_string(), user, here })
+}
+
+#[dyninka::main]
+fn main() { find() }
+"#;
+
 fn psql(url: &str, script: &str) -> String {
     let output = Command::new("psql").args(["--no-psqlrc", "-qAt", url, "-c", script]).output().expect("psql");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
-#[test]
-fn a_database_runs_as_root_too_and_refuses_data_of_another_version() {
+fn a_database_runs_as_root_too_and_keeps_its_tables(on: &str) {
     installed("initdb", "postgresql");
-    let (_folder, file) = app(ONE);
+    let (_folder, file) = app(TABLE);
     say(&file, "[resources]\ndb = \"postgres\"\n");
     let client = Client::default();
-    let url = |dev: &Dev| client.get(&dev.url()).json().as_str().expect("a URL").to_owned();
-    let dev = Dev::start(&file, "process");
-    let (first, data) = (url(&dev), folder(&dev, &file, "db", "postgres").join("data"));
-    assert!(first.starts_with("postgres://app:") && first.contains("@127.0.0.1:"), "{first}");
-    psql(&first, "create table kept (value int); insert into kept values (42)");
-    let wrong = first.replace("postgres://app:", "postgres://app:0");
+    let dev = Dev::start(&file, on);
+    let found = client.get(&dev.url()).json();
+    assert_eq!((&found["answers"], &found["user"]), (&json!("R"), &json!("app")), "{found}");
+    let password = fs::read_to_string(folder(&dev, &file, "db", "postgres").join("password")).expect("one");
+    let port = port_of(&folder(&dev, &file, "db", "postgres"));
+    // In a container, another address leads there from its network.
+    assert_eq!(found["here"] == format!("127.0.0.1:{port}"), on == "process", "{found}");
+    let url = format!("postgres://app:{password}@127.0.0.1:{port}/postgres");
+    psql(&url, "create table kept (value int); insert into kept values (42)");
+    let wrong = url.replace("postgres://app:", "postgres://app:0");
     let refused = Command::new("psql").args([&wrong, "-c", "select 1"]).output().expect("psql");
     assert!(!refused.status.success(), "another password");
     dev.stop();
-    let dev = Dev::start(&file, "process");
-    assert_eq!(psql(&url(&dev), "select value from kept"), "42");
+    let dev = Dev::start(&file, on);
+    assert_eq!(client.get(&dev.url()).json()["answers"], "R");
+    let port = port_of(&folder(&dev, &file, "db", "postgres"));
+    assert_eq!(psql(&format!("postgres://app:{password}@127.0.0.1:{port}/postgres"), "select value from kept"), "42");
     dev.stop();
+    remove_data(&file);
+}
 
+/// The port that PostgreSQL has written down.
+fn port_of(folder: &Path) -> String {
+    let text = fs::read_to_string(folder.join("data/postmaster.pid")).expect("its process");
+    text.lines().nth(3).expect("its port").to_owned()
+}
+
+#[test]
+fn data_of_another_version_is_refused_with_the_package_that_reads_it() {
+    installed("initdb", "postgresql");
+    let (_folder, file) = app(ONE);
+    say(&file, "[resources]\ndb = \"postgres\"\n");
+    let dev = Dev::start(&file, "process");
+    let data = folder(&dev, &file, "db", "postgres").join("data");
+    dev.stop();
     fs::write(data.join("PG_VERSION"), "9\n").expect("another version");
     let (line, message, help) = broken(dyn_command(), &file);
     assert_eq!(line, 2);
@@ -204,12 +253,12 @@ fn a_port_of_somebody_elses_is_refused_with_its_holder() {
     remove_data(&file);
 }
 
-/// `dyn` where the system has no program of a name.
-fn without(name: &str) -> Command {
+/// `dyn` where the system has no programs of these names, which stand between spaces.
+fn without(names: &str) -> Command {
     let script = "for path in $(which -a $0); do mount --bind /dev/null $path || exit 9; done; exec \"$@\"";
     let known = dyn_command();
     let mut command = Command::new("unshare");
-    command.args(["--mount", "sh", "-c", script, name]).arg(known.get_program());
+    command.args(["--mount", "sh", "-c", script, names]).arg(known.get_program());
     command.envs(known.get_envs().filter_map(|(name, value)| Some((name, value?))));
     command
 }
@@ -222,6 +271,134 @@ fn a_server_that_is_not_installed_is_named_with_its_package() {
     let (line, message, help) = broken(without("redis-server"), &file);
     assert_eq!((line, &*message), (2, "cannot start db: redis-server is not installed"));
     assert!(help.contains("apt install redis-server"), "{help}");
+}
+
+/// An image of programs and folders of this machine, with what the programs are linked with; gone with this.
+struct Image(String);
+
+impl Image {
+    fn of(repository: &str, programs: &[&str], folders: &[&str]) -> Self {
+        let name = format!("{repository}:dyninka-test-{}", std::process::id());
+        // Nothing stands twice in an archive.
+        let script = "set -e
+            import=$1 programs=$2 folders=$3 PATH=$(printf '%s:' /usr/lib/postgresql/*/bin)$PATH:/usr/sbin
+            files=$(for program in $programs; do command -v $program; ldd $(command -v $program) | grep -o '/[^ ]*'; done | sort -u)
+            for folder in $folders; do files=$(grep -v \"^$folder/\" <<<\"$files\"); done
+            tar -C / -ch $(printf '%s\\n' $files $folders | sed 's|^/||') | docker import --change \"ENV PATH=$PATH\" - $import";
+        let mut command = Command::new("bash");
+        command.args(["-o", "pipefail", "-c", script, "image", &name, &programs.join(" "), &folders.join(" ")]);
+        let output = command.output().expect("bash");
+        assert!(output.status.success(), "{output:?}");
+        Self(name)
+    }
+}
+
+impl Drop for Image {
+    fn drop(&mut self) {
+        // Left behind at worst, which is an image of this machine's own programs.
+        drop(Command::new("docker").args(["image", "rm", "--force", &self.0]).output());
+    }
+}
+
+/// The containers of servers, as the engine describes them.
+fn containers_of(folder: &Path) -> Vec<String> {
+    let source = folder.display().to_string();
+    let all =
+        Command::new("docker").args(["ps", "-aq", "--filter", "name=dyninka-resource-"]).output().expect("docker");
+    let inspect = |id: &str| {
+        let output = Command::new("docker").args(["inspect", id]).output().expect("docker");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    String::from_utf8_lossy(&all.stdout).lines().map(inspect).filter(|text| text.contains(&source)).collect()
+}
+
+#[test]
+fn a_server_that_is_not_installed_runs_out_of_an_image_beside_containers_and_leaves_nothing() {
+    installed("redis-server", "redis-server");
+    let _image = Image::of("redis", &["redis-server"], &[]);
+    let (_folder, file) = app(&APP.replace("count().connect().show()", "count()"));
+    say(&file, "[resources]\ncache = \"redis\"\n");
+    let client = Client::default();
+    let start = || {
+        let mut dev = Dev::spawn(without("redis-server"), &file, &["--on", "docker", "--port", "0"]);
+        dev.ready = dev.wait_for("ready");
+        dev
+    };
+    let mut dev = start();
+    assert_eq!(client.get(&dev.url()).json(), "1");
+    assert!(dev.has_told("ready"));
+    let told: String = dev.seen().iter().map(ToString::to_string).collect();
+    assert!(told.contains("cache is redis-server ") && told.contains(", from an image redis, on 127.0.0.1:"), "{told}");
+    let place = folder(&dev, &file, "cache", "redis-server");
+    let password = fs::read_to_string(place.join("password")).expect("one");
+    let containers = containers_of(&place);
+    assert!(containers.len() == 1 && !containers[0].contains(password.trim()), "{containers:?}");
+    // Docker's command line is killed: the server is started again, with its data.
+    let process = || {
+        let pid = fs::read_to_string(place.join("pid")).expect("its process");
+        pid.split(' ').next().expect("a number").to_owned()
+    };
+    let kill = |signal: &str, pid: &str| {
+        assert!(Command::new("kill").args([signal, pid]).status().expect("kill").success());
+    };
+    kill("-KILL", &process());
+    dev.wait_until("another server", |event| event.to_string().contains("was started again"));
+    assert_eq!(client.get(&dev.url()).json(), "2");
+    assert_eq!(containers_of(&place).len(), 1);
+    dev.stop();
+    assert_eq!(containers_of(&place), [""; 0]);
+
+    // A session that is killed takes it along.
+    let dev = start();
+    assert_eq!(client.get(&dev.url()).json(), "3");
+    dev.signal("KILL");
+    dev.end();
+    wait("the end of its container", || containers_of(&place).is_empty());
+    // With Docker's command line killed as well, nobody does; what is left is removed later.
+    let dev = start();
+    dev.signal("STOP");
+    kill("-KILL", &process());
+    dev.signal("KILL");
+    dev.end();
+    assert_eq!(containers_of(&place).len(), 1);
+    assert!(run(&["stop".as_ref(), file.as_os_str()]).status.success());
+    assert_eq!(containers_of(&place), [""; 0]);
+    remove_data(&file);
+}
+
+#[test]
+#[ignore = "long: a minute, images of the two larger servers are made"]
+fn a_database_and_a_broker_run_out_of_images_with_their_data_kept() {
+    installed("initdb", "postgresql");
+    installed("mosquitto", "mosquitto");
+    let share = ["/usr/lib/postgresql", "/usr/share/postgresql", "/usr/share/zoneinfo"];
+    let _images = [
+        Image::of("postgres", &["postgres", "initdb", "/bin/sh"], &share),
+        Image::of("eclipse-mosquitto", &["mosquitto", "mosquitto_passwd"], &[]),
+    ];
+    let (_folder, file) = app(TABLE);
+    say(&file, "[resources]\ndb = \"postgres\"\nbroker = \"mosquitto\"\n");
+    let client = Client::default();
+    for _ in 0..2 {
+        let mut dev = Dev::spawn(without("postgres mosquitto"), &file, &["--on", "docker", "--port", "0"]);
+        dev.ready = dev.wait_for("ready");
+        assert_eq!(client.get(&dev.url()).json()["answers"], "R");
+        let place = folder(&dev, &file, "db", "postgres");
+        let password = fs::read_to_string(place.join("password")).expect("one");
+        let url = format!("postgres://app:{password}@127.0.0.1:{}/postgres", port_of(&place));
+        psql(&url, "create table if not exists kept (value int); insert into kept values (42)");
+        let told: String = dev.seen().iter().map(ToString::to_string).collect();
+        assert!(
+            told.contains(", from an image postgres, on ") && told.contains(", from an image eclipse-mosquitto, on ")
+        );
+        if psql(&url, "select count(*) from kept") == "2" {
+            dev.stop();
+            remove_data(&file);
+            return;
+        }
+        dev.stop();
+    }
+    panic!("the table is not there any more");
 }
 
 /// Whether a server answers at an address.

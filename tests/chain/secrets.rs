@@ -1,10 +1,14 @@
 //! Secrets and env files of services on this machine: services find them, and nothing else shows them.
 
 use std::fs;
+use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use flate2::read::GzDecoder;
 use serde_json::json;
 
 use support::session::{Client, Dev};
@@ -90,7 +94,7 @@ fn services_find_secrets_and_nothing_else_shows_them(on: &str) {
     assert_eq!(client.get(&url).json(), lengths(&longer));
 
     let mut told = String::new();
-    for arguments in [&["status", "--json"][..], &["events"], &["logs"], &["history"]] {
+    for arguments in [&["status", "--json"][..], &["events"], &["logs"], &["history"], &["recordings", "--json"]] {
         let mut command = command();
         let output = command.arg(arguments[0]).arg(&file).args(&arguments[1..]);
         // What follows a session does so until it ends: what there is by now is enough.
@@ -104,6 +108,7 @@ fn services_find_secrets_and_nothing_else_shows_them(on: &str) {
         told += &(String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr));
     }
     assert!(told.contains("shut"), "{told}");
+    told += &bundled(command(), &file);
     if on == "docker" {
         let id = dev.socket_folder_in(home.path()).file_name().expect("a folder").to_string_lossy().into_owned();
         let containers =
@@ -134,7 +139,27 @@ fn services_find_secrets_and_nothing_else_shows_them(on: &str) {
     for value in all {
         assert!(!stderr.contains(value.as_str()), "{value} in {stderr}");
         assert_eq!(holders(home.path(), value), [""; 0]);
+        // The recording is written by now.
+        let own = holders(folder.path(), value);
+        assert!(own.iter().all(|name| name.ends_with("/.secrets.toml") || name.ends_with("/.env")), "{own:?}");
     }
+    let recording = fs::read_to_string(folder.path().join("recordings/kept/recording.jsonl")).expect("a recording");
+    assert!(recording.contains("shut"), "{recording}");
+}
+
+/// All text of the session in one file: as it stands there, and the session's data, which are packed.
+fn bundled(mut command: Command, file: &Path) -> String {
+    let folder = tempfile::tempdir().expect("a folder");
+    let html = folder.path().join("session.html");
+    let output = command.arg("bundle").arg(file).arg("--output").arg(&html).output().expect("dyn");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let html = fs::read_to_string(html).expect("a file");
+    let packed = html.split("id=\"kept\">").nth(1).and_then(|rest| rest.split('<').next()).expect("data");
+    let packed = BASE64_STANDARD.decode(packed).expect("data as text");
+    let mut text = String::new();
+    GzDecoder::new(&packed[..]).read_to_string(&mut text).expect("packed data");
+    assert!(text.contains("shut"), "{text}");
+    html + &text
 }
 
 /// The arguments of every process, as far as they can be read.

@@ -139,6 +139,11 @@ exec {real} \"$@\"
         !self.path("once").exists()
     }
 
+    /// From now on rustc reads no arguments from its standard input.
+    pub(crate) fn never_wait(&self) {
+        self.write("case \" $* \" in\n*@/dev/stdin*) exit 3 ;;\nesac");
+    }
+
     /// Takes rustc away.
     pub(crate) fn remove(&self) {
         fs::remove_file(self.rustc()).expect("a removal");

@@ -129,6 +129,11 @@ fn doctor_looks_at_everything() {
         findings.as_array().expect("a list").iter().map(|finding| finding["name"].as_str().unwrap_or("")).collect();
     assert_eq!(names[..7], ["toolchain", "linker", "edits", "docker", "hops", "inotify", "disk"]);
     assert_eq!(names[7..], ["folder"; 6]);
+    assert_eq!(
+        (&findings[2]["found"], &findings[2]["good"]),
+        (&json!("rustc is kept ready: yes"), &json!(true)),
+        "{findings}"
+    );
 }
 
 #[test]

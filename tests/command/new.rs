@@ -47,6 +47,8 @@ fn new_package_of_each_template_checks_and_its_tests_pass() {
             let text = fs::read(package.join(".vscode").join(file)).unwrap();
             assert!(serde_json::from_slice::<serde_json::Value>(&text).is_ok(), "{file}");
         }
+        let schema = fs::read(package.join("dyn.schema.json")).unwrap();
+        assert!(schema == dyn_in(&package, &["schema"]).stdout, "an editor has the keys that this dyn knows");
         let ignored = fs::read_to_string(package.join(".gitignore")).unwrap();
         assert!(ignored.contains("/target") && ignored.contains("/.secrets.toml"), "{ignored}");
     }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::thread;
 
 use serde_json::Value;
@@ -136,6 +137,48 @@ fn moved_lines_are_built_anew_for_a_debugger_alone() {
         }
         dev.stop();
     }
+}
+
+/// Stand-ins for debuggers, each of which says how it was called.
+fn stand_ins(names: &[&str]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for name in names {
+        let script = folder.path().join(name);
+        // Written by a process of its own: another test's child would inherit the file open for writing.
+        let mut command = Command::new("sh");
+        let words = "printf '#!/bin/sh\\necho \"$0 $*\"\\n' >\"$0\" && chmod 755 \"$0\"";
+        assert!(command.args(["-c", words]).arg(&script).status().unwrap().success());
+    }
+    folder
+}
+
+#[test]
+fn debug_takes_lldb_where_it_is_asked_for_or_there_and_gdb_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("app.rs");
+    fs::write(&file, APP).unwrap();
+    let mut dev = Dev::launch(&file, &["--on", "process", "--port", "0", "--debug"]);
+    dev.ready = dev.wait_for("ready");
+    let host = pid(&dev.ready["services"], "map");
+    let debug = |path: &tempfile::TempDir, arguments: &[&str]| {
+        let mut command = dyn_command();
+        // `sh` runs the stand-ins, by its whole path.
+        command.env("PATH", path.path()).arg("debug").arg(&file).arg("map").args(arguments);
+        let output = command.output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+    };
+    let (both, gdb) = (stand_ins(&["lldb", "gdb"]), stand_ins(&["gdb"]));
+    let called = |path: &tempfile::TempDir, name: &str| format!("{} -p {host}", path.path().join(name).display());
+    for arguments in [&[][..], &["--with", "lldb"], &["--attach"], &["--attach", "--with", "lldb"]] {
+        assert_eq!(debug(&both, arguments), (Some(0), called(&both, "lldb") + "\n"), "{arguments:?}");
+    }
+    assert_eq!(debug(&gdb, &[]), (Some(0), called(&gdb, "gdb") + "\n"));
+    let (code, words) = debug(&gdb, &["--with", "lldb"]);
+    assert!(code == Some(3) && words.contains("cannot find a debugger: lldb is not on PATH"), "{code:?} {words}");
+    // Its own arguments come after the process.
+    let (_, words) = debug(&both, &["--attach", "--", "-o", "bt"]);
+    assert_eq!(words, called(&both, "lldb") + " -o bt\n");
+    dev.stop();
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 mod commands;
 mod documents;
+mod features;
 mod guide;
 mod names;
 mod packaging;
@@ -126,7 +127,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("comfy-table", &["bench", "kubernetes", "shell"]),
     ("indicatif", &["dyninka-cli"]),
     // The wire form of what was measured is one room's affair; others see plain data.
-    ("opentelemetry-proto", &["protocol"]),
+    ("opentelemetry-proto", &[]),
     ("prost", &["protocol"]),
     ("hdrhistogram", &["bench", "protocol", "recordings"]),
     // What the bench compares a hop with.

@@ -9,12 +9,12 @@ use toml::{Table, Value};
 
 use super::documents::root;
 
-fn toml(name: &str) -> Table {
+pub(crate) fn toml(name: &str) -> Table {
     let text = fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
     text.parse().unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-fn at<'t>(table: &'t Table, path: &[&str]) -> &'t Value {
+pub(crate) fn at<'t>(table: &'t Table, path: &[&str]) -> &'t Value {
     let (first, rest) = path.split_first().expect("a path");
     let value = table.get(*first).unwrap_or_else(|| panic!("no {first} in {table:?}"));
     rest.iter().fold(value, |value, name| value.get(name).unwrap_or_else(|| panic!("no {name} in {value:?}")))
@@ -87,6 +87,38 @@ fn the_runtime_is_packaged_with_all_that_it_builds_from() {
             assert!(files.lines().any(|line| line == file), "{name} lacks {file}: {files}");
         }
     }
+}
+
+/// Cargo itself only warns of a profile of a crate that is not there.
+#[test]
+fn crates_that_are_optimised_in_a_dev_build_are_in_the_lock_file() {
+    let lock = toml("Cargo.lock");
+    let locked: BTreeSet<&str> = at(&lock, &["package"])
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|package| package["name"].as_str())
+        .collect();
+    let manifest = toml("Cargo.toml");
+    let optimised = at(&manifest, &["profile", "dev", "package"]).as_table().expect("a table");
+    assert!(optimised.len() > 40, "{optimised:?}");
+    for name in optimised.keys() {
+        assert!(locked.contains(name.as_str()), "{name} is in no build any more: take its profile out of Cargo.toml");
+    }
+}
+
+/// Versions of `idna_adapter` from 1.2 on bring 22 crates into every build, for what 1.1 does with four
+/// (docs/decisions/0056-first-build.md). `cargo update -p idna_adapter --precise 1.1.0` brings it back.
+#[test]
+fn names_of_hosts_are_normalised_by_few_crates() {
+    let lock = toml("Cargo.lock");
+    let packages = at(&lock, &["package"]).as_array().expect("a list");
+    let versions = |name: &str| -> Vec<&str> {
+        let named = packages.iter().filter(|package| package["name"].as_str() == Some(name));
+        named.filter_map(|package| package["version"].as_str()).collect()
+    };
+    assert_eq!(versions("idna_adapter"), ["1.1.0"]);
+    assert_eq!(versions("icu_normalizer"), [""; 0]);
 }
 
 #[test]

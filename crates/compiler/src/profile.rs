@@ -72,3 +72,19 @@ impl Profile {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debuggers_and_profilers_find_locals_and_frames_in_a_debug_build_alone() {
+        for (profile, is_for_debuggers) in [(Profile::Dev, false), (Profile::Debug, true), (Profile::Optimised, false)]
+        {
+            for argument in ["-Cforce-frame-pointers=yes", "-Cdebuginfo=2"] {
+                assert_eq!(profile.codegen().contains(&argument), is_for_debuggers, "{profile:?} {argument}");
+            }
+        }
+        assert_eq!(Profile::Debug.strip(), "-Cstrip=none");
+    }
+}

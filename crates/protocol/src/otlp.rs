@@ -6,6 +6,7 @@
 
 mod decode;
 mod encode;
+mod message;
 mod name;
 
 pub use decode::{DecodeError, Decoded, Rejected, decode, rejected};

@@ -36,7 +36,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use compiler::{Builder, ExpectedBuild, Profile, Progress};
-use local_cluster::{Backend, Program, Resources};
+use local_cluster::{Backend, On, Program, Resources};
 use parking_lot::Mutex;
 use session_api::jobs::JobsView;
 use session_api::measured::HopComparison;
@@ -191,7 +191,7 @@ impl Actor {
         })?;
         let notices = events.clone();
         let notice = move |message| drop(notices.send(Event::Notice { message }));
-        let resources = Resources::new(place.resources(), Arc::new(notice));
+        let resources = Resources::new(place.resources(), Arc::new(notice)).or_images(options.on != On::Process);
         let builder = if options.debug { builder.profile(Profile::Debug) } else { builder };
         let builder = options.groups_of.into_iter().fold(builder, Builder::groups_of);
         let (limits, names) = (options.requests, options.names.clone());

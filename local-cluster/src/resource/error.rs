@@ -52,7 +52,12 @@ impl ResourceError {
     pub fn hint(&self) -> String {
         let without_data = "`dyn stop FILE --data` removes the data of the app's resources";
         match self {
-            Self::NotInstalled { program } | Self::Incomplete { program, .. } => {
+            Self::NotInstalled { program } => format!(
+                "install it: `apt install {}` on Debian and Ubuntu; beside containers an image will do: `docker pull {}`",
+                program.package(),
+                program.image()
+            ),
+            Self::Incomplete { program, .. } => {
                 format!("install it: `apt install {}` on Debian and Ubuntu", program.package())
             }
             Self::PortTaken { .. } => "name another port, or none to have a free one".to_owned(),
@@ -91,7 +96,8 @@ mod tests {
         let redis = ResourceProgram::Redis;
         assert_eq!(
             told(ResourceError::NotInstalled { program: redis }),
-            "redis-server is not installed (install it: `apt install redis-server` on Debian and Ubuntu)"
+            "redis-server is not installed (install it: `apt install redis-server` on Debian and Ubuntu; beside containers \
+             an image will do: `docker pull redis`)"
         );
         assert_eq!(
             told(ResourceError::PortTaken { port: 6379, holder: "redis-server (pid 7)".to_owned() }),

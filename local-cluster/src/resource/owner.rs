@@ -40,6 +40,11 @@ impl Owner {
         chown(path, Some(self.user), Some(self.group))
     }
 
+    /// Its number and its group's.
+    pub(super) fn ids(&self) -> (u32, u32) {
+        (self.user, self.group)
+    }
+
     /// A program and its arguments that run another as this user.
     pub(super) fn command(&self) -> (PathBuf, Vec<String>) {
         let Self { user, group, passing, setpriv } = self;

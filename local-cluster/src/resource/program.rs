@@ -44,6 +44,15 @@ impl ResourceProgram {
         }
     }
 
+    /// The repository of images that have it under its own name.
+    pub(super) fn image(self) -> &'static str {
+        match self {
+            Self::Postgres => "postgres",
+            Self::Redis => "redis",
+            Self::Mosquitto => "eclipse-mosquitto",
+        }
+    }
+
     /// The user that it knows from the start.
     pub(super) fn user(self) -> &'static str {
         match self {
@@ -230,15 +239,11 @@ pub(super) fn major(text: &str) -> Option<u32> {
     digits.get(..end)?.parse().ok()
 }
 
-/// Which of the installed programs, by their versions, runs on data of a version: for new data the newest.
-pub(super) fn suitable(
-    program: ResourceProgram,
-    installed: &[(u32, PathBuf)],
-    data: Option<u32>,
-) -> Option<&(u32, PathBuf)> {
-    let fits = |(version, _): &&(u32, PathBuf)| data.is_none_or(|data| program.reads(data, *version));
+/// Which of the servers there are, by their versions, runs on data of a version: for new data the newest.
+pub(super) fn suitable<T>(program: ResourceProgram, there: &[(u32, T)], data: Option<u32>) -> Option<&(u32, T)> {
+    let fits = |(version, _): &&(u32, T)| data.is_none_or(|data| program.reads(data, *version));
     // Of two of one version, the one that is found first.
-    installed.iter().rev().filter(fits).max_by_key(|(version, _)| *version)
+    there.iter().rev().filter(fits).max_by_key(|(version, _)| *version)
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! One server: its folder, its start, and its end.
 
-use std::fs::{self, DirBuilder, OpenOptions, Permissions};
-use std::io::{self, Read as _, Write as _};
+use std::fs::{self, OpenOptions};
+use std::io::{self, Read as _};
 use std::net::SocketAddr;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
@@ -15,10 +15,13 @@ use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::Instant;
 
+use super::files::{make, password, write};
+use super::image::{self, Image};
 use super::owner::Owner;
 use super::program::{CONFIGURATION, find, major, suitable};
 use super::spawner::Spawner;
 use super::{ResourceError, ResourceProgram};
+use crate::backend::BackendError;
 use crate::ending::signal_name;
 use crate::port::{free_port, local, port_holder};
 use crate::process::{begun, leftover, write_pid};
@@ -33,34 +36,48 @@ const PAUSE: Duration = Duration::from_millis(20);
 const TAIL: u64 = 16 << 10;
 const LINES: usize = 5;
 
+/// What a server is started from.
+#[derive(Clone, Debug)]
+enum Origin {
+    /// A program of this machine.
+    Program(PathBuf),
+    Image(Image),
+}
+
 /// The folder of a server, and what it runs on.
 #[derive(Clone, Debug)]
 pub(super) struct Installed {
-    pub(super) program: ResourceProgram,
+    program: ResourceProgram,
     folder: PathBuf,
-    path: PathBuf,
+    origin: Origin,
     version: u32,
     owner: Option<Owner>,
     pub(super) password: String,
 }
 
 impl Installed {
-    /// Finds the program and makes the folder, with its password and, for a server that does not do so itself, its data.
+    /// Finds the program, or else an image where those will do, and makes the folder, with its password and, for a server
+    /// that does not do so itself, its data.
     pub(super) async fn prepare(
         program: ResourceProgram,
         folder: PathBuf,
+        images: bool,
         spawner: &Arc<Spawner>,
     ) -> Result<Self, ResourceError> {
         let data = folder.join("data");
         let written = written(program, &folder);
         let mut installed = Vec::new();
         for path in program.installed() {
-            installed.extend(version_of(program, &path).await.map(|version| (version, path)));
+            installed.extend(version_of(program, &path).await.map(|version| (version, Origin::Program(path))));
+        }
+        if installed.is_empty() && images {
+            let all = Image::all(program).await.into_iter();
+            installed.extend(all.map(|(version, image)| (version, Origin::Image(image))));
         }
         if installed.is_empty() {
             return Err(ResourceError::NotInstalled { program });
         }
-        let Some((version, path)) = suitable(program, &installed, written).cloned() else {
+        let Some((version, origin)) = suitable(program, &installed, written).cloned() else {
             let all: Vec<String> = installed.iter().map(|(version, _)| version.to_string()).collect();
             let (data, installed) = (written.unwrap_or_default(), all.join(", "));
             return Err(ResourceError::OtherVersion { program, data, installed });
@@ -68,7 +85,7 @@ impl Installed {
         let owner = Owner::of(program, &data)?;
         make(&folder)?;
         let password = password(&folder.join("password"))?;
-        let server = Self { program, folder, path, version, owner, password };
+        let server = Self { program, folder, origin, version, owner, password };
         if let Some(owner) = &server.owner {
             owner.own(&server.folder).map_err(ResourceError::io(format!("create {}", server.folder.display())))?;
         }
@@ -118,10 +135,15 @@ impl Installed {
         spawner: &Arc<Spawner>,
     ) -> Result<(), ResourceError> {
         let program = self.program;
-        let path = program.companion(&self.path, name).ok_or(ResourceError::Incomplete { program, part: name })?;
+        let path = match &self.origin {
+            Origin::Program(path) => program.companion(path, name),
+            Origin::Image(_) => Some(PathBuf::from(name)),
+        };
+        let path = path.ok_or(ResourceError::Incomplete { program, part: name })?;
         let mut command = self.command(&path, "KILL");
         command.args(arguments).stdin(Stdio::null());
         self.log(&mut command, true)?;
+        self.clear().await?;
         let mut child = spawner.spawn(command).await.map_err(ResourceError::io(format!("start {}", path.display())))?;
         let status = child.wait().await.map_err(ResourceError::io(format!("wait for {name}")))?;
         if status.success() {
@@ -130,10 +152,19 @@ impl Installed {
         Err(ResourceError::Ended { program: name.to_owned(), how: how(status), lines: self.last_lines() })
     }
 
-    /// A command in the folder, as the user it runs as, that gets a signal when the session ends, however that ends.
+    /// A command in the folder, as the user it runs as, that gets a signal when the session ends, however that ends. A
+    /// program of an image is named as its entry point is.
     fn command(&self, path: &Path, ending: &str) -> Command {
         let dying = format!("--pdeathsig={ending}");
-        let mut command = match (&self.owner, find("setpriv")) {
+        let (path, before) = match &self.origin {
+            Origin::Program(_) => (path, Vec::new()),
+            Origin::Image(image) => {
+                (image.docker(), image.arguments(&self.folder, self.user(), &path.display().to_string()))
+            }
+        };
+        // Docker's command line is this user's own; who its program runs as is among its arguments.
+        let owner = self.owner.as_ref().filter(|_| matches!(self.origin, Origin::Program(_)));
+        let mut command = match (owner, find("setpriv")) {
             (Some(owner), _) => {
                 let (setpriv, rights) = owner.command();
                 let mut command = Command::new(setpriv);
@@ -149,10 +180,33 @@ impl Installed {
             (None, None) => Command::new(path),
         };
         // Nothing of the shell makes it another server than it was, and Ctrl-C is the session's to hear.
+        command.args(before);
         let paths = std::env::var_os("PATH").unwrap_or_default();
         command.env_clear().env("PATH", paths).env("LC_ALL", "C").env("HOME", &self.folder);
         command.current_dir(&self.folder).process_group(0).kill_on_drop(true);
         command
+    }
+
+    /// Whom it runs as.
+    fn user(&self) -> (u32, u32) {
+        let own = || (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+        self.owner.as_ref().map_or_else(own, Owner::ids)
+    }
+
+    /// The program, as a command has it: of an image its name.
+    fn path(&self) -> &Path {
+        match &self.origin {
+            Origin::Program(path) => path,
+            Origin::Image(_) => Path::new(self.program.name()),
+        }
+    }
+
+    /// Has no container run for this folder: one may outlive Docker's command line, where that is killed.
+    async fn clear(&self) -> Result<(), ResourceError> {
+        let Origin::Image(image) = &self.origin else { return Ok(()) };
+        write(&container_file(&self.folder), "")?;
+        let other = |error: BackendError| io::Error::other(error.to_string());
+        image.remove(&self.folder).await.map_err(|error| ResourceError::io("run an image")(other(error)))
     }
 
     /// Has a command write to the log.
@@ -168,9 +222,18 @@ impl Installed {
 
     /// Starts the server on a port and waits until it answers there.
     pub(super) async fn start(&self, port: u16, spawner: &Arc<Spawner>, anew: bool) -> Result<Child, ResourceError> {
+        self.clear().await?;
+        let started = self.start_cleared(port, spawner, anew).await;
+        if started.is_err() {
+            self.clear().await?;
+        }
+        started
+    }
+
+    async fn start_cleared(&self, port: u16, spawner: &Arc<Spawner>, anew: bool) -> Result<Child, ResourceError> {
         let program = self.program;
         let ending = if program == ResourceProgram::Postgres { "INT" } else { "TERM" };
-        let mut command = self.command(&self.path, ending);
+        let mut command = self.command(self.path(), ending);
         command.args(program.arguments(port)).stdin(Stdio::null());
         self.log(&mut command, anew)?;
         let configuration = program.configuration(port, &self.password);
@@ -181,7 +244,7 @@ impl Installed {
             None => {}
         }
         let spawned = spawner.spawn(command).await;
-        let mut child = spawned.map_err(ResourceError::io(format!("start {}", self.path.display())))?;
+        let mut child = spawned.map_err(ResourceError::io(format!("start {}", self.path().display())))?;
         if let Some(pid) = pid_of(&child) {
             let file = pid_file(&self.folder);
             write_pid(&file, pid).map_err(|error| {
@@ -242,30 +305,44 @@ impl Installed {
         lines.iter().skip(lines.len().saturating_sub(LINES)).map(|line| (*line).to_owned()).collect()
     }
 
-    /// The file with the process is nobody's any more.
+    /// Ends the server as it likes to, and kills it after a while.
+    pub(super) async fn end(&self, child: &mut Child) {
+        if let Some(pid) = pid_of(child) {
+            // Gone in this very moment is what was wanted.
+            let _gone = kill_process(pid, self.program.ending());
+        }
+        if tokio::time::timeout(GRACE, child.wait()).await.is_err() {
+            drop(child.kill().await);
+            // What an engine does not remove now, the next start does.
+            drop(self.clear().await);
+        }
+    }
+
+    /// The files with the process and the container are nobody's any more.
     pub(super) fn forget(&self) {
         drop(fs::remove_file(pid_file(&self.folder)));
+        drop(fs::remove_file(container_file(&self.folder)));
     }
 
     /// In words such as `redis-server 7`.
     pub(super) fn words(&self) -> String {
-        format!("{} {}", self.program.name(), self.version)
-    }
-}
-
-/// Ends a server as it likes to, and kills it after a while.
-pub(super) async fn end(program: ResourceProgram, child: &mut Child) {
-    if let Some(pid) = pid_of(child) {
-        // Gone in this very moment is what was wanted.
-        let _gone = kill_process(pid, program.ending());
-    }
-    if tokio::time::timeout(GRACE, child.wait()).await.is_err() {
-        drop(child.kill().await);
+        let image = match &self.origin {
+            Origin::Program(_) => String::new(),
+            Origin::Image(_) => format!(", from an image {},", self.program.image()),
+        };
+        format!("{} {}{image}", self.program.name(), self.version)
     }
 }
 
 /// Ends the server that a killed session left in a folder; whether there was one.
 pub(super) async fn sweep(folder: &Path) -> bool {
+    let had_process = sweep_process(folder).await;
+    // A container may outlive the command line that ran it.
+    let had_container = fs::remove_file(container_file(folder)).is_ok() && image::remove_leftover(folder).await;
+    had_process || had_container
+}
+
+async fn sweep_process(folder: &Path) -> bool {
     let Some(pid) = leftover(&pid_file(folder)) else { return false };
     let began = begun(pid);
     // Each of them writes everything down at this signal, PostgreSQL without waiting for its clients.
@@ -325,6 +402,11 @@ fn pid_file(folder: &Path) -> PathBuf {
     folder.join("pid")
 }
 
+/// There while a container may run for a folder.
+fn container_file(folder: &Path) -> PathBuf {
+    folder.join("container")
+}
+
 /// The version of the server that wrote the data.
 fn written(program: ResourceProgram, folder: &Path) -> Option<u32> {
     let file = match program {
@@ -342,58 +424,10 @@ async fn version_of(program: ResourceProgram, path: &Path) -> Option<u32> {
     major(&String::from_utf8_lossy(&output.stdout)).or_else(|| major(&String::from_utf8_lossy(&output.stderr)))
 }
 
-fn make(folder: &Path) -> Result<(), ResourceError> {
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
-    made.map_err(ResourceError::io(format!("create {}", folder.display())))
-}
-
-/// Writes a file for this user alone, whole or not at all.
-fn write(path: &Path, text: &str) -> Result<(), ResourceError> {
-    let failed = || ResourceError::io(format!("write {}", path.display()));
-    let fresh = path.with_extension("new");
-    let mut file =
-        OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&fresh).map_err(failed())?;
-    file.set_permissions(Permissions::from_mode(0o600)).map_err(failed())?;
-    file.write_all(text.as_bytes()).map_err(failed())?;
-    fs::rename(&fresh, path).map_err(failed())
-}
-
-/// The password of a server: the one before, or a new one that nobody guesses.
-fn password(path: &Path) -> Result<String, ResourceError> {
-    match fs::read_to_string(path) {
-        Ok(text) if text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) => return Ok(text),
-        Ok(_) => {
-            let source = io::Error::other("it is no password that dyn wrote");
-            return Err(ResourceError::Io { doing: format!("read {}", path.display()), source });
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(source) => return Err(ResourceError::Io { doing: format!("read {}", path.display()), source }),
-    }
-    let mut drawn = [0; 16];
-    let read = fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut drawn));
-    read.map_err(ResourceError::io("read /dev/urandom"))?;
-    let text: String = drawn.iter().map(|byte| format!("{byte:02x}")).collect();
-    write(path, &text)?;
-    Ok(text)
-}
-
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_password_is_drawn_once_and_is_its_owners_alone() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("password");
-        let first = password(&path).unwrap();
-        assert!(first.len() == 32 && first == password(&path).unwrap());
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_ne!(first, password(&folder.path().join("other")).unwrap());
-        fs::write(&path, "hunter2").unwrap();
-        let refused = password(&path).unwrap_err().to_string();
-        assert!(refused.contains("no password that dyn wrote") && !refused.contains("hunter2"), "{refused}");
-    }
 
     #[test]
     fn a_port_of_somebody_elses_is_told_with_its_holder() {

@@ -25,6 +25,9 @@ const PACKAGE: [(&str, &str); 8] = [
     (".vscode/launch.json", include_str!("../../../templates/package/vscode/launch.json")),
 ];
 
+/// The keys of `dyn.toml`, which names this file in its first line, for editors.
+const SCHEMA: &str = "dyn.schema.json";
+
 /// How an app names its tests, which a file alone has not.
 const TESTS: &str = "\n#[cfg(test)]\nmod tests;\n";
 
@@ -103,7 +106,8 @@ impl Template {
         };
         let app = [("app.rs", self.app().to_owned()), ("tests.rs", self.tests().to_owned())];
         let around = PACKAGE.into_iter().map(|(path, text)| (path, fill(text)));
-        app.into_iter().chain(around).collect()
+        let schema = (SCHEMA, format!("{:#}\n", kubernetes::settings::schema()));
+        app.into_iter().chain(around).chain([schema]).collect()
     }
 }
 
@@ -119,6 +123,8 @@ mod tests {
                 assert!(!text.contains('@'), "{path}: {text}");
                 assert!(text.ends_with('\n'), "{path}");
             }
+            let settings = template.files(&names).into_iter().find(|(path, _)| *path == "dyn.toml");
+            assert!(settings.is_some_and(|(_, text)| text.starts_with(&format!("#:schema ./{SCHEMA}\n"))));
             assert!(template.app().ends_with(TESTS));
             assert!(!template.app_alone().contains("mod tests"));
             assert!(template.app().contains(&format!("fn {}(", template.call().0)));

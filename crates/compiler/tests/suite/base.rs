@@ -128,7 +128,7 @@ async fn a_base_that_is_missing_or_damaged_is_built_anew_and_named() {
 }
 
 #[tokio::test]
-async fn each_version_has_the_statics_of_its_dependencies_to_itself() {
+async fn each_version_has_the_statics_of_its_dependencies_to_itself_in_rust_and_in_c() {
     let house = House::new("");
     let counted = "#[service] fn count() -> u64 { counter::next() }\n";
     house.write("app.rs", counted);
@@ -139,21 +139,35 @@ async fn each_version_has_the_statics_of_its_dependencies_to_itself() {
     );
     house.write("src/lib.rs", "");
     house.write("counter/Cargo.toml", "[package]\nname = \"counter\"\nversion = \"0.1.0\"\nedition = \"2024\"\n");
+    // In Rust, of a thread, and in C.
+    house.write(
+        "counter/build.rs",
+        "use std::process::Command;\nfn main() {\n    let out = std::env::var(\"OUT_DIR\").unwrap();\n    \
+         let run = |name: &str, words: &[&str]| assert!(Command::new(name).args(words).status().unwrap().success());\n    \
+         let (object, archive) = (format!(\"{out}/own.o\"), format!(\"{out}/libown.a\"));\n    \
+         run(\"cc\", &[\"-fPIC\", \"-c\", \"own.c\", \"-o\", &object]);\n    run(\"ar\", &[\"crs\", &archive, &object]);\n    \
+         println!(\"cargo::rustc-link-search=native={out}\\ncargo::rustc-link-lib=static=own\");\n}\n",
+    );
+    house.write(
+        "counter/own.c",
+        "static unsigned long counted = 0;\nunsigned long counted_in_c(void) { return ++counted; }\n",
+    );
     house.write(
         "counter/src/lib.rs",
         "use std::cell::Cell;\nuse std::sync::atomic::{AtomicU64, Ordering};\nstatic NEXT: AtomicU64 = AtomicU64::new(1);\n\
          thread_local! { static OWN: Cell<u64> = const { Cell::new(0) }; }\n\
-         pub fn next() -> u64 { OWN.set(OWN.get() + 100); NEXT.fetch_add(1, Ordering::SeqCst) + OWN.get() }\n",
+         unsafe extern \"C\" { safe fn counted_in_c() -> std::ffi::c_ulong; }\n\
+         pub fn next() -> u64 { OWN.set(OWN.get() + 100); NEXT.fetch_add(1, Ordering::SeqCst) + OWN.get() + 10_000 * counted_in_c() }\n",
     );
     let site = Site::of(house).await;
     let builder = site.builder();
     let first = site.build(&builder, counted, "count").await;
     assert_eq!(names(&first).len(), 2);
     let first = Loaded::open(&first.path);
-    assert_eq!([first.run(&[]).1, first.run(&[]).1], [json!(101), json!(202)]);
+    assert_eq!([first.run(&[]).1, first.run(&[]).1], [json!(10101), json!(20202)]);
     let second = site.build(&builder, &counted.replace("counter::next()", "counter::next() + 1000"), "count").await;
-    assert_eq!(Loaded::open(&second.path).run(&[]).1, json!(1101));
-    assert_eq!(first.run(&[]).1, json!(303));
+    assert_eq!(Loaded::open(&second.path).run(&[]).1, json!(11101));
+    assert_eq!(first.run(&[]).1, json!(30303));
     assert_eq!(site.notices(), [""; 0]);
 }
 

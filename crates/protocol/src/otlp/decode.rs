@@ -4,12 +4,9 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
-use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value};
-use opentelemetry_proto::tonic::trace::v1 as proto;
-use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use prost::Message;
 
+use super::message::{self, ExportRequest, ExportResponse, KeyValue, SpanKind, Value};
 use super::name;
 use crate::span::{Method, Span, SpanId, Status, TraceId, UpstreamCall};
 
@@ -29,9 +26,9 @@ pub struct Decoded {
 
 /// Reads an `ExportTraceServiceRequest`.
 pub fn decode(bytes: &[u8]) -> Result<Decoded, DecodeError> {
-    let message = ExportTraceServiceRequest::decode(bytes).map_err(DecodeError)?;
+    let request = ExportRequest::decode(bytes).map_err(DecodeError)?;
     let mut decoded = Decoded::default();
-    for group in message.resource_spans {
+    for group in request.resource_spans {
         let resource = group.resource.unwrap_or_default().attributes;
         let text = |key| string(&resource, key).map(Arc::from);
         let (Some(app), Some(service)) = (text(name::NAMESPACE), text(name::SERVICE)) else {
@@ -74,8 +71,8 @@ pub struct Rejected {
 
 /// Reads an `ExportTraceServiceResponse`. None: everything was taken without a word.
 pub fn rejected(bytes: &[u8]) -> Result<Option<Rejected>, DecodeError> {
-    let message = ExportTraceServiceResponse::decode(bytes).map_err(DecodeError)?;
-    let Some(partial) = message.partial_success else { return Ok(None) };
+    let response = ExportResponse::decode(bytes).map_err(DecodeError)?;
+    let Some(partial) = response.partial_success else { return Ok(None) };
     let rejected =
         Rejected { spans: u64::try_from(partial.rejected_spans).unwrap_or(0), message: partial.error_message };
     Ok(Some(rejected).filter(|rejected| rejected.spans > 0 || !rejected.message.is_empty()))
@@ -89,7 +86,7 @@ struct Owner {
 }
 
 impl Owner {
-    fn server(&self, span: &proto::Span) -> Option<Span> {
+    fn server(&self, span: &message::Span) -> Option<Span> {
         let attributes = &span.attributes;
         let parent = match span.parent_span_id.is_empty() {
             true => None,
@@ -124,7 +121,7 @@ impl Owner {
     }
 }
 
-fn client(span: &proto::Span, caller: u64) -> Option<UpstreamCall> {
+fn client(span: &message::Span, caller: u64) -> Option<UpstreamCall> {
     let attributes = &span.attributes;
     if span.kind != i32::from(SpanKind::Client) {
         return None;
@@ -133,7 +130,7 @@ fn client(span: &proto::Span, caller: u64) -> Option<UpstreamCall> {
         id: span_id(&span.span_id)?,
         service: string(attributes, name::PEER)?.into(),
         address: address(attributes),
-        within: value(attributes, name::WITHIN) == Some(&Value::BoolValue(true)),
+        within: value(attributes, name::WITHIN) == Some(&Value::Bool(true)),
         method: method(attributes),
         begun: span.start_time_unix_nano.checked_sub(caller)?,
         took: span.end_time_unix_nano.checked_sub(span.start_time_unix_nano)?,
@@ -145,7 +142,7 @@ fn client(span: &proto::Span, caller: u64) -> Option<UpstreamCall> {
     })
 }
 
-fn caller(span: &proto::Span) -> Option<(TraceId, SpanId)> {
+fn caller(span: &message::Span) -> Option<(TraceId, SpanId)> {
     Some((trace_id(&span.trace_id)?, span_id(&span.parent_span_id)?))
 }
 
@@ -163,20 +160,20 @@ fn value<'a>(attributes: &'a [KeyValue], key: &str) -> Option<&'a Value> {
 
 fn string<'a>(attributes: &'a [KeyValue], key: &str) -> Option<&'a str> {
     match value(attributes, key)? {
-        Value::StringValue(text) => Some(text),
+        Value::String(text) => Some(text),
         _ => None,
     }
 }
 
 fn number(attributes: &[KeyValue], key: &str) -> Option<u64> {
     match value(attributes, key)? {
-        Value::IntValue(number) => u64::try_from(*number).ok(),
+        Value::Int(number) => u64::try_from(*number).ok(),
         _ => None,
     }
 }
 
 fn flag(attributes: &[KeyValue], key: &str) -> bool {
-    matches!(value(attributes, key), Some(Value::BoolValue(true)))
+    matches!(value(attributes, key), Some(Value::Bool(true)))
 }
 
 fn status(attributes: &[KeyValue]) -> Option<u16> {

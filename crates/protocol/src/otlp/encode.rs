@@ -2,14 +2,11 @@
 
 use std::sync::Arc;
 
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value::Value};
-use opentelemetry_proto::tonic::resource::v1::Resource;
-use opentelemetry_proto::tonic::trace::v1 as proto;
-use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
-use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use prost::Message;
 
+use super::message::{
+    self, AnyValue, ExportRequest, KeyValue, Resource, ResourceSpans, Scope, ScopeSpans, SpanKind, StatusCode, Value,
+};
 use super::name;
 use crate::span::{Span, SpanId, Status, UpstreamCall};
 
@@ -20,7 +17,7 @@ const REMOTE: u32 = 0x200;
 /// One `ExportTraceServiceRequest`. `instance` tells two hosts of a service apart.
 pub fn encode<'a>(spans: impl IntoIterator<Item = &'a Span>, instance: &str) -> Vec<u8> {
     // A batch has one service and, around an edit, two versions: looking through the list is quicker than hashing.
-    let mut groups: Vec<(&Span, Vec<proto::Span>)> = Vec::new();
+    let mut groups: Vec<(&Span, Vec<message::Span>)> = Vec::new();
     for span in spans {
         let same =
             |other: &Span| (&other.app, &other.service, &other.version) == (&span.app, &span.service, &span.version);
@@ -32,12 +29,12 @@ pub fn encode<'a>(spans: impl IntoIterator<Item = &'a Span>, instance: &str) -> 
         list.push(server(span));
         list.extend(span.calls.iter().map(|call| client(span, call)));
     }
-    let resource_spans = groups.into_iter().map(|(first, spans)| proto::ResourceSpans {
+    let resource_spans = groups.into_iter().map(|(first, spans)| ResourceSpans {
         resource: Some(resource(first, instance)),
-        scope_spans: vec![proto::ScopeSpans { scope: Some(scope()), spans, schema_url: String::new() }],
+        scope_spans: vec![ScopeSpans { scope: Some(scope()), spans }],
         schema_url: "https://opentelemetry.io/schemas/1.38.0".to_owned(),
     });
-    ExportTraceServiceRequest { resource_spans: resource_spans.collect() }.encode_to_vec()
+    ExportRequest { resource_spans: resource_spans.collect() }.encode_to_vec()
 }
 
 fn resource(span: &Span, instance: &str) -> Resource {
@@ -50,18 +47,14 @@ fn resource(span: &Span, instance: &str) -> Resource {
         text("telemetry.sdk.version", env!("CARGO_PKG_VERSION")),
     ];
     attributes.extend(span.version.as_ref().map(|version| text(name::VERSION, version)));
-    Resource { attributes, ..Resource::default() }
+    Resource { attributes }
 }
 
-fn scope() -> InstrumentationScope {
-    InstrumentationScope {
-        name: "dyninka".to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        ..InstrumentationScope::default()
-    }
+fn scope() -> Scope {
+    Scope { name: "dyninka".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() }
 }
 
-fn server(span: &Span) -> proto::Span {
+fn server(span: &Span) -> message::Span {
     let mut attributes = vec![
         text(name::METHOD, span.method.name()),
         number(name::STATUS, span.status.into()),
@@ -84,7 +77,7 @@ fn server(span: &Span) -> proto::Span {
     }
     // What the caller did wrong (4xx) is no error of the server: semantic conventions, "Status".
     let failed = span.is_error() && span.status >= 500;
-    proto::Span {
+    message::Span {
         parent_span_id: span.parent.map(bytes).unwrap_or_default(),
         flags: flags(span) | if span.parent.is_some() { REMOTE } else { 0 },
         // `{method} {http.route}`; the method `_OTHER` is written HTTP in names.
@@ -94,7 +87,7 @@ fn server(span: &Span) -> proto::Span {
     }
 }
 
-fn client(span: &Span, call: &UpstreamCall) -> proto::Span {
+fn client(span: &Span, call: &UpstreamCall) -> message::Span {
     let mut attributes = vec![
         text(name::METHOD, call.method.name()),
         text(name::URL, &format!("http://{}/", call.address)),
@@ -107,7 +100,7 @@ fn client(span: &Span, call: &UpstreamCall) -> proto::Span {
     attributes.extend(call.within.then(|| yes(name::WITHIN)));
     attributes.extend(call.server.map(|server| number(name::SERVER, server)));
     attributes.extend(call.error.as_ref().map(|kind| text(name::ERROR, kind)));
-    proto::Span {
+    message::Span {
         parent_span_id: bytes(span.id),
         flags: flags(span),
         name: verb(call.method.name()).to_owned(),
@@ -116,15 +109,15 @@ fn client(span: &Span, call: &UpstreamCall) -> proto::Span {
     }
 }
 
-fn common(span: &Span, id: SpanId, kind: SpanKind, start: u64, took: u64, attributes: Vec<KeyValue>) -> proto::Span {
-    proto::Span {
+fn common(span: &Span, id: SpanId, kind: SpanKind, start: u64, took: u64, attributes: Vec<KeyValue>) -> message::Span {
+    message::Span {
         trace_id: span.trace.0.get().to_be_bytes().to_vec(),
         span_id: bytes(id),
         kind: kind.into(),
         start_time_unix_nano: start,
         end_time_unix_nano: start.saturating_add(took),
         attributes,
-        ..proto::Span::default()
+        ..message::Span::default()
     }
 }
 
@@ -136,8 +129,8 @@ fn verb(name: &'static str) -> &'static str {
     if name == "_OTHER" { "HTTP" } else { name }
 }
 
-fn status(failed: bool) -> Option<proto::Status> {
-    failed.then(|| proto::Status { message: String::new(), code: StatusCode::Error.into() })
+fn status(failed: bool) -> Option<message::Status> {
+    failed.then(|| message::Status { code: StatusCode::Error.into() })
 }
 
 fn bytes(id: SpanId) -> Vec<u8> {
@@ -153,17 +146,17 @@ fn address(address: &Arc<str>) -> Vec<KeyValue> {
 }
 
 fn text(key: &str, value: &str) -> KeyValue {
-    pair(key, Value::StringValue(value.to_owned()))
+    pair(key, Value::String(value.to_owned()))
 }
 
 fn number(key: &str, value: u64) -> KeyValue {
-    pair(key, Value::IntValue(i64::try_from(value).unwrap_or(i64::MAX)))
+    pair(key, Value::Int(i64::try_from(value).unwrap_or(i64::MAX)))
 }
 
 fn yes(key: &str) -> KeyValue {
-    pair(key, Value::BoolValue(true))
+    pair(key, Value::Bool(true))
 }
 
 fn pair(key: &str, value: Value) -> KeyValue {
-    KeyValue { key: key.to_owned(), value: Some(AnyValue { value: Some(value) }), ..KeyValue::default() }
+    KeyValue { key: key.to_owned(), value: Some(AnyValue { value: Some(value) }) }
 }

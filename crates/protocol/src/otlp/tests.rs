@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
 };
-use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value};
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value::Value};
 use opentelemetry_proto::tonic::trace::v1 as proto;
 use proptest::prelude::*;
 use prost::Message;
@@ -137,6 +137,29 @@ fn what_is_not_ours_is_counted() {
     assert_eq!(decode(&[]).unwrap(), Decoded::default());
 }
 
+/// Another program's spans have fields and values that ours have not.
+#[test]
+fn what_spans_of_requests_do_not_have_is_passed_over() {
+    let one = span("map", 1);
+    let mut message = ExportTraceServiceRequest::decode(encode([&one], "").as_slice()).unwrap();
+    let group = &mut message.resource_spans[0];
+    group.scope_spans[0].schema_url = "https://example.org".to_owned();
+    let span = &mut group.scope_spans[0].spans[0];
+    let odd = |key: &str, value| KeyValue {
+        key: key.to_owned(),
+        value: Some(AnyValue { value: Some(value) }),
+        ..KeyValue::default()
+    };
+    span.attributes.push(odd("a.share", Value::DoubleValue(0.5)));
+    span.attributes.push(odd("a.key", Value::BytesValue(vec![1, 2])));
+    span.trace_state = "vendor=1".to_owned();
+    span.dropped_attributes_count = 3;
+    span.events.push(proto::span::Event { name: "retried".to_owned(), ..proto::span::Event::default() });
+    span.links.push(proto::span::Link { trace_id: vec![1; 16], ..proto::span::Link::default() });
+    span.status = Some(proto::Status { message: "said".to_owned(), code: 1 });
+    assert_eq!(decode(&message.encode_to_vec()).unwrap(), Decoded { spans: vec![one], ignored: 0 });
+}
+
 #[test]
 fn a_collector_s_answer_reads() {
     let answer = |spans, message: &str| {
@@ -198,6 +221,13 @@ proptest! {
     fn every_span_goes_there_and_back(span in any_span()) {
         let decoded = decode(&encode([&span], "host")).unwrap();
         prop_assert_eq!(decoded, Decoded { spans: vec![span], ignored: 0 });
+    }
+
+    #[test]
+    fn every_span_has_the_bytes_of_the_published_types(span in any_span()) {
+        let bytes = encode([&span], "host");
+        let published = ExportTraceServiceRequest::decode(bytes.as_slice()).unwrap();
+        prop_assert_eq!(published.encode_to_vec(), bytes);
     }
 
     #[test]
