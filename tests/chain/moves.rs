@@ -266,10 +266,14 @@ fn what_cannot_move_is_refused_with_words_and_a_reset_moves_it() {
 
 #[test]
 fn a_call_that_does_not_end_keeps_its_service_where_it_is() {
-    let text = APP.replace(
-        "count: u64) -> u64 {\n",
-        "count: u64) -> u64 {\n    if count == 2 { loop { std::thread::sleep(std::time::Duration::from_secs(60)) } }\n",
-    );
+    for forever in ["std::thread::sleep(std::time::Duration::from_secs(60))", "std::hint::spin_loop()"] {
+        endless_call_keeps_its_service(forever);
+    }
+}
+
+fn endless_call_keeps_its_service(forever: &str) {
+    let endless = format!("count: u64) -> u64 {{\n    if count == 2 {{ loop {{ {forever} }} }}\n");
+    let text = APP.replace("count: u64) -> u64 {\n", &endless);
     let (_folder, file) = app(&text);
     let dev = start(&file);
     let (client, url) = (Client::default(), dev.url());
