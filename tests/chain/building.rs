@@ -1,7 +1,11 @@
 //! examples/building.rs: the paper's smart building on 50,000 real readings.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
 use serde_json::Value;
 
+use crate::moves::regroup;
 use support::hosts::{kill, ours};
 use support::session::{Client, Dev, example};
 
@@ -43,14 +47,82 @@ fn every_reading_is_averaged_exactly(on: &str) {
             status => panic!("reading {reading}: {status} {}", answer.body),
         }
     }
+    assert!(values > 500, "{values}");
+    is_exact(readings, (values, filtered), &last);
+    let (status, _) = dev.stop();
+    assert!(status.success());
+}
+
+/// Whether so many readings came to so many values, and the last of these is their average.
+fn is_exact(readings: usize, (values, filtered): (u64, u64), last: &Value) {
     let (average, count) = expected(readings);
-    assert!(count > 500, "{count}");
     assert_eq!((values, filtered), (count, readings as u64 - count));
     assert_eq!(last["count"], count);
     let told = last["average"].as_f64().expect("an average");
     assert!((told - average).abs() < 1e-9, "{told} is not {average}");
-    let (status, _) = dev.stop();
-    assert!(status.success());
+}
+
+/// Fuses all four and splits them again so many times, while eight callers ask for so many readings, some for each move. The
+/// position in the readings and the average move along.
+fn every_reading_is_averaged_exactly_through_moves(readings: usize, rounds: usize) {
+    let (_folder, file) = example("building");
+    let mut dev = Dev::launch(&file, &["--on", "process", "--port", "0", "--together", "none"]);
+    dev.ready = dev.wait_for("ready");
+    let (url, moves) = (dev.url(), rounds * 2);
+    let (asked, allowed) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let ask = || {
+        let (client, mut filtered, mut values) = (Client::default(), 0_u64, Vec::new());
+        loop {
+            let reading = asked.fetch_add(1, Ordering::Relaxed);
+            if reading >= readings {
+                return (filtered, values);
+            }
+            let begun = Instant::now();
+            while allowed.load(Ordering::Relaxed) <= reading {
+                assert!(begun.elapsed() < support::session::PATIENCE, "the moves do not come to reading {reading}");
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            let answer = client.get(&url);
+            match answer.status {
+                200 => values.push(answer.json()),
+                204 => filtered += 1,
+                status => panic!("reading {reading}: {status} {}", answer.body),
+            }
+        }
+    };
+    let (mut filtered, mut values) = (0, Vec::new());
+    std::thread::scope(|scope| {
+        let callers: Vec<_> = (0..8).map(|_| scope.spawn(ask)).collect();
+        for number in 1..=moves {
+            allowed.store(readings * number / moves, Ordering::Relaxed);
+            let arguments: &[&str] = match number % 2 {
+                1 => &["fuse", "filter", "get", "map", "moving_avg"],
+                _ => &["split", "get", "map", "moving_avg"],
+            };
+            let moved = regroup(&file, arguments).unwrap_or_else(|why| panic!("move {number}: {why}"));
+            assert_eq!(moved.matches(" runs in the host ").count(), 3, "{moved}");
+        }
+        for caller in callers {
+            let (passed_over, came) = caller.join().expect("a caller");
+            filtered += passed_over;
+            values.extend(came);
+        }
+    });
+    let last = values.iter().max_by_key(|value| value["count"].as_u64()).expect("values");
+    is_exact(readings, (values.len() as u64, filtered), last);
+    let (status, stderr) = dev.stop();
+    assert!(status.success(), "{stderr}");
+}
+
+#[test]
+fn four_thousand_readings_are_averaged_exactly_through_two_moves_each_way() {
+    every_reading_is_averaged_exactly_through_moves(4_000, 2);
+}
+
+#[test]
+#[ignore = "long: 50,000 readings and ten moves each way"]
+fn fifty_thousand_readings_are_averaged_exactly_through_ten_moves_each_way() {
+    every_reading_is_averaged_exactly_through_moves(50_000, 10);
 }
 
 fn a_caller_composes_another_flow(on: &str) {

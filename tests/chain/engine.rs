@@ -73,6 +73,34 @@ fn an_engine_whose_disk_is_full_is_named_and_nothing_is_left() {
 }
 
 #[test]
+fn an_engine_whose_containers_have_users_of_their_own_runs_services_that_call_each_other_by_tcp() {
+    let engine = Engine::start_remapped();
+    let (_folder, file) = app(TINY);
+    let mut dev = engine.dev(&file);
+    dev.ready = dev.wait_for("ready");
+    let told = |event: &&serde_json::Value| {
+        event["message"].as_str().is_some_and(|message| {
+            message.contains("by TCP, not by unix sockets") && message.contains("users of their own")
+        })
+    };
+    assert_eq!(dev.seen().iter().filter(told).count(), 1, "{:?}", dev.seen());
+    let output = support::run(&["status".as_ref(), file.as_os_str(), "--json".as_ref()]);
+    let status: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(status["transport"]["by"], "tcp");
+    let (client, url) = (Client::default(), dev.url());
+    assert_eq!(client.get(&url).body, "2");
+    std::fs::write(&file, TINY.replace("value * 2", "value * 3")).expect("a save");
+    dev.wait_for("live");
+    assert_eq!(client.get(&url).body, "3");
+    let container = engine.docker(&["ps", "-q", "--filter", "label=dyninka.service=one"]).1;
+    assert!(engine.docker(&["kill", container.trim()]).0);
+    dev.wait_for("up");
+    assert_eq!(client.get(&url).body, "3");
+    dev.stop();
+    assert_eq!(engine.docker(&["ps", "-aq"]).1, "");
+}
+
+#[test]
 fn a_paused_or_removed_container_is_seen_and_runs_again() {
     let (_folder, file) = app(TINY);
     let mut dev = Dev::start(&file, "docker");

@@ -47,9 +47,9 @@ struct Plain {
 }
 
 impl Plain {
-    fn start(file: &Path) -> (Self, String) {
+    fn start(file: &Path, together: &str) -> (Self, String) {
         let mut command = dyn_command();
-        command.arg("dev").arg(file).args(["--plain", "--on", "process", "--port", "0"]);
+        command.arg("dev").arg(file).args(["--plain", "--on", "process", "--port", "0", "--together", together]);
         let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("dyn starts");
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take().expect("a pipe"));
@@ -113,8 +113,17 @@ fn lines(stderr: ChildStderr) -> Receiver<String> {
 
 #[test]
 fn a_service_that_never_stops_writing_keeps_neither_a_save_nor_the_end_waiting() {
+    writes_without_end("none");
+}
+
+#[test]
+fn a_service_that_never_stops_writing_keeps_nobody_of_its_host_waiting() {
+    writes_without_end("all");
+}
+
+fn writes_without_end(together: &str) {
     let (_folder, file) = app(&flood(1));
-    let (mut dev, url) = Plain::start(&file);
+    let (mut dev, url) = Plain::start(&file, together);
     let (mut stdout, dropped) = (dev.stdout.take().expect("a pipe"), Arc::new(AtomicBool::new(false)));
     let seen = dropped.clone();
     std::thread::spawn(move || {
@@ -145,7 +154,7 @@ fn a_service_that_never_stops_writing_keeps_neither_a_save_nor_the_end_waiting()
 fn output_that_nobody_reads_keeps_no_signal_and_no_stop_waiting() {
     let (_folder, file) = app(&flood(1));
     for end in ["INT", "TERM", "stop"] {
-        let (dev, url) = Plain::start(&file);
+        let (dev, url) = Plain::start(&file, "none");
         assert_eq!(Client::default().get(&url).json(), 2);
         let stdout = dev.stdout.as_ref().expect("a pipe");
         // A pipe holds 64 KiB; when nothing more goes in, it is full.

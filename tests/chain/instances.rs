@@ -95,7 +95,7 @@ fn start(file: &Path, on: &str) -> Dev {
 fn instances(file: &Path) -> Vec<Value> {
     let output = support::run(&["status".as_ref(), file.as_os_str(), "--json".as_ref()]);
     let status: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    status["services"][1]["instances"].as_array().expect("instances").clone()
+    status["services"][1]["instances"].as_array().cloned().unwrap_or_default()
 }
 
 /// Requests that an instance answered.
@@ -189,6 +189,76 @@ fn all_instances_answer_and_an_edit_or_the_end_of_one_fails_nothing(on: &str) {
     let (ended, stderr) = dev.stop();
     assert!(ended.success(), "{stderr}");
     assert_eq!(support::hosts::ours(on, &file), Vec::<String>::new());
+}
+
+#[test]
+fn an_instance_that_is_slow_gets_few_of_the_requests_and_fails_none() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // Whose process it names takes 200 ms for each call.
+    let slow = folder.path().join("slow");
+    let waits = format!(
+        "    let is_slow = std::fs::read_to_string({slow:?}).is_ok_and(|pid| pid == std::process::id().to_string());\n    \
+             if is_slow {{ std::thread::sleep(std::time::Duration::from_millis(200)) }}\n"
+    );
+    let (_folder, file) = app(&APP.replace("f64 {\n    value * 2.0", &format!("f64 {{\n{waits}    value * 2.0")));
+    let dev = start(&file, "process");
+    let (client, all) = (Client::default(), instances(&file));
+    fs::write(&slow, all[1]["pid"].to_string()).expect("a file");
+    let load = Load::start(&dev.url());
+    load.wait_for(1_000);
+    assert_eq!(load.end(), Vec::<String>::new());
+    let shares: Vec<u64> = all.iter().map(|instance| answered(&client, instance)).collect();
+    assert!(shares[1] > 0 && shares[1] * 3 < shares[0] && shares[1] * 3 < shares[2], "{shares:?}");
+    let (ended, stderr) = dev.stop();
+    assert!(ended.success(), "{stderr}");
+}
+
+#[test]
+fn dyn_toml_says_how_many_instances_and_the_command_line_goes_before_it() {
+    let (folder, file) = app(APP);
+    fs::write(folder.path().join("dyn.toml"), "[services.map]\ninstances = 2\n").expect("settings");
+    let options: [(&[&str], &[&str]); 2] = [(&[], &["map", "map.2"]), (&["--instances", "map=1"], &[])];
+    for (option, expected) in options {
+        let mut dev = Dev::launch(&file, &[&["--on", "process", "--port", "0"], option].concat());
+        dev.ready = dev.wait_for("ready");
+        let names: Vec<Value> = instances(&file).iter().map(|instance| instance["name"].clone()).collect();
+        assert_eq!(names, expected, "{option:?}");
+        assert_eq!(Client::default().get(&dev.url()).json(), json!(3.0));
+        dev.stop();
+    }
+}
+
+#[test]
+fn an_edit_that_ends_one_instance_is_rolled_back_there_and_serves_in_the_others() {
+    let (_folder, file) = app(APP);
+    let mut dev = start(&file, "process");
+    let before = instances(&file);
+    // It ends the host of the second instance as soon as it is loaded there.
+    let start = "#[used]
+    #[unsafe(link_section = \".init_array\")]
+    static START: extern \"C\" fn() = {
+        extern \"C\" fn start() {
+            if std::env::args().any(|argument| argument.ends_with(\"/services/map.2\")) { std::process::abort() }
+        }
+        start
+    };";
+    let load = Load::start(&dev.url());
+    fs::write(&file, APP.replace("    value * 2.0", &format!("    {start}\n    value * 3.0"))).expect("a save");
+    let back = dev.wait_for("rolled_back");
+    assert_eq!(back["service"], "map.2", "{back}");
+    load.wait_for(300);
+    let after = instances(&file);
+    let version = |all: &[Value], at: usize| all[at]["version"].clone();
+    assert_eq!(version(&after, 1), version(&before, 1), "{after:?}");
+    assert_eq!(version(&after, 0), version(&after, 2));
+    assert_ne!(version(&after, 0), version(&before, 0));
+    assert!(after.iter().all(|instance| instance["url"].is_string()), "{after:?}");
+    let ends = dev.seen().iter().filter(|event| event["event"] == "down").count();
+    let failures = load.end();
+    assert!(failures.len() <= ends * CALLERS, "{failures:?}");
+    assert!(failures.iter().all(|failure| failure.contains("map")), "{failures:?}");
+    assert!(!dev.has_told("live"), "{:?}", dev.seen());
+    dev.stop();
 }
 
 /// `dyn dev` with an option that it refuses, and what it says.

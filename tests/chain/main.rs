@@ -6,6 +6,7 @@
 mod buckets;
 mod building;
 mod builds;
+mod dependencies;
 mod edits;
 mod engine;
 mod environment;

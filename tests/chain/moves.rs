@@ -112,7 +112,7 @@ fn call(url: &str, stop: &AtomicBool, answered: &AtomicU64) -> Answers {
 }
 
 /// `dyn fuse` or `dyn split`, and what it says: where it fails, on its standard error.
-fn regroup(file: &Path, arguments: &[&str]) -> Result<String, String> {
+pub(crate) fn regroup(file: &Path, arguments: &[&str]) -> Result<String, String> {
     let file = file.to_str().expect("a path");
     let output = support::run(&[&arguments[..1], &[file], &arguments[1..]].concat());
     let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
@@ -139,7 +139,11 @@ fn start(file: &Path) -> Dev {
 }
 
 fn start_on(on: &str, file: &Path) -> Dev {
-    let mut dev = Dev::launch(file, &["--on", on, "--port", "0", "--together", "none"]);
+    start_with(file, &["--on", on, "--together", "none"])
+}
+
+fn start_with(file: &Path, arguments: &[&str]) -> Dev {
+    let mut dev = Dev::launch(file, &[&["--port", "0"], arguments].concat());
     dev.ready = dev.wait_for("ready");
     dev
 }
@@ -164,6 +168,13 @@ fn moves_under_load(on: &str, rounds: usize, answers: u64) {
     while load.answered.load(Ordering::Relaxed) < answers {
         load.wait_for(100);
     }
+    // Before and after the last move of one whose calls went within its host.
+    let compared = |moved: &Value| moved["before_n"].as_u64() > Some(0) && moved["after_n"].as_u64() > Some(0);
+    let begun = Instant::now();
+    while !compared(&status(&file)["hops"]["last"]["moved"]) {
+        assert!(begun.elapsed() < support::session::PATIENCE, "{}", status(&file)["hops"]["last"]);
+        load.wait_for(100);
+    }
     let Answers { counts, failures, longest } = load.end();
     assert_eq!(failures, Vec::<String>::new());
     let (all, distinct) = (counts.len() as u64, counts.iter().collect::<BTreeSet<_>>().len() as u64);
@@ -182,6 +193,25 @@ fn moves_under_load_fail_nothing_and_count_everything_once(on: &str) {
 #[ignore = "long: 50,000 requests and ten moves each way"]
 fn ten_moves_each_way_over_50000_requests_count_everything_once() {
     moves_under_load("process", 10, 50_000);
+}
+
+#[test]
+fn auto_joins_services_under_load_and_says_why() {
+    let (_folder, file) = app(APP);
+    let mut dev = start_with(&file, &["--on", "process", "--together", "auto"]);
+    assert_eq!(hosts(&file).len(), 4, "they start apart");
+    let load = Load::start(&dev.url(), 4);
+    while hosts(&file).len() > 1 {
+        let moved = dev.wait_for("moved");
+        let why = moved["why"].as_str().expect("why");
+        assert!(why.contains(" waits for ") && why.contains(" for the way to "), "{moved}");
+    }
+    load.wait_for(100);
+    let Answers { counts, failures, .. } = load.end();
+    assert_eq!(failures, Vec::<String>::new());
+    assert_eq!(counts.iter().collect::<BTreeSet<_>>().len(), counts.len(), "each is counted once");
+    let (ended, stderr) = dev.stop();
+    assert!(ended.success(), "{stderr}");
 }
 
 #[test]
@@ -236,10 +266,14 @@ fn what_cannot_move_is_refused_with_words_and_a_reset_moves_it() {
 
 #[test]
 fn a_call_that_does_not_end_keeps_its_service_where_it_is() {
-    let text = APP.replace(
-        "count: u64) -> u64 {\n",
-        "count: u64) -> u64 {\n    if count == 2 { loop { std::thread::sleep(std::time::Duration::from_secs(60)) } }\n",
-    );
+    for forever in ["std::thread::sleep(std::time::Duration::from_secs(60))", "std::hint::spin_loop()"] {
+        endless_call_keeps_its_service(forever);
+    }
+}
+
+fn endless_call_keeps_its_service(forever: &str) {
+    let endless = format!("count: u64) -> u64 {{\n    if count == 2 {{ loop {{ {forever} }} }}\n");
+    let text = APP.replace("count: u64) -> u64 {\n", &endless);
     let (_folder, file) = app(&text);
     let dev = start(&file);
     let (client, url) = (Client::default(), dev.url());
@@ -301,6 +335,31 @@ fn whichever_host_is_killed_meanwhile_one_has_the_values_and_all_answer_again() 
     assert!(!dev.has_told("failed"));
     let (ended, stderr) = dev.stop();
     assert!(ended.success(), "{stderr}");
+}
+
+#[test]
+fn a_session_that_is_killed_in_a_move_leaves_nothing_that_the_next_one_meets() {
+    let (_folder, file) = app(APP);
+    for at in [0, 20, 40, 80] {
+        let dev = start(&file);
+        assert_eq!(Client::default().get(&dev.url()).body, "1");
+        let moving = std::thread::spawn({
+            let file = file.clone();
+            move || regroup(&file, &["fuse", "get", "average", "last"])
+        });
+        // Each time a little later in it.
+        std::thread::sleep(Duration::from_millis(at));
+        dev.signal("KILL");
+        assert!(!dev.end().0.success());
+        // Whether it came to an end before.
+        drop(moving.join().expect("an answer"));
+    }
+    let dev = start(&file);
+    assert_eq!((hosts(&file).len(), support::hosts::serving("process", &file).len()), (4, 4));
+    assert_eq!(Client::default().get(&dev.url()).body, "1");
+    let (ended, stderr) = dev.stop();
+    assert!(ended.success(), "{stderr}");
+    assert_eq!(support::hosts::ours("process", &file), [""; 0]);
 }
 
 #[test]

@@ -6,6 +6,8 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -34,6 +36,7 @@ fn middle(value: u64) -> u64 {
 fn leave(value: u64, tries: bool) -> Vec<String> {
     let mut told = vec![format!("value {value}"), format!("connections {}", connections())];
     if tries {
+        told.push(format!("own listeners {}", listeners().len()));
         let mut note = |what: &str, done: io::Result<()>| {
             told.push(format!("{what}: {}", done.map_or_else(|error| format!("{:?}", error.kind()), |()| "done".to_owned())));
         };
@@ -48,9 +51,36 @@ fn leave(value: u64, tries: bool) -> Vec<String> {
         note("link", std::os::unix::fs::symlink("/etc/passwd", "/dyninka-sockets/link"));
         note("write beside its library", fs::write("/dyninka/file", "x"));
         note("remove its handover", fs::remove_file("/dyninka/handover.sock"));
+        for listener in listeners() {
+            // `sockaddr_un`: its family, and a path.
+            let there = [&1_u16.to_ne_bytes(), other.as_bytes(), &[0]].concat();
+            let done = match unsafe { connect(listener, there.as_ptr(), there.len() as u32) } {
+                0 => Ok(()),
+                _ => Err(io::Error::last_os_error()),
+            };
+            note("connect its listener", done);
+        }
         note("reach the machine", TcpStream::connect(("127.0.0.1", PORT)).map(drop));
     }
     told
+}
+
+unsafe extern "C" {
+    fn getsockopt(socket: i32, level: i32, option: i32, value: *mut i32, length: *mut u32) -> i32;
+    fn connect(socket: i32, address: *const u8, length: u32) -> i32;
+}
+
+/// Unix sockets of this process that listen.
+fn listeners() -> Vec<i32> {
+    let option = |socket: i32, option: i32| {
+        let (mut value, mut length) = (0, 4);
+        // Of the socket itself, whatever its kind.
+        let answered = unsafe { getsockopt(socket, 1, option, &mut value, &mut length) };
+        (answered == 0).then_some(value)
+    };
+    const ACCEPTS: i32 = 30;
+    const FAMILY: i32 = 39;
+    (3..1024).filter(|socket| option(*socket, ACCEPTS) == Some(1) && option(*socket, FAMILY) == Some(1)).collect()
 }
 
 /// Established connections to the port of a service.
@@ -130,8 +160,23 @@ fn containers_call_each_other_over_sockets_that_none_of_them_can_take_or_make_le
     assert_eq!(refused("listen for another"), "AddrInUse");
     assert_eq!(refused("write beside its library"), "ReadOnlyFilesystem");
     assert_eq!(refused("remove its handover"), "ReadOnlyFilesystem");
+    assert!(tried.contains(&"own listeners 1".to_owned()), "{tried:?}");
+    assert_eq!(refused("connect its listener"), "InvalidInput");
     assert_eq!(refused("reach the machine"), "ConnectionRefused");
     assert!(machine.accept().is_err_and(|error| error.kind() == ErrorKind::WouldBlock), "the machine's loopback");
+
+    // The public listener is the session's: callers wait while that stands still, and are answered afterwards.
+    dev.signal("STOP");
+    let stat = format!("/proc/{}/stat", dev.pid());
+    while !fs::read_to_string(&stat).expect("a process").contains(") T ") {
+        std::thread::yield_now();
+    }
+    let (sender, answers) = channel();
+    let caller = std::thread::spawn(move || sender.send(Client::default().get(&url).status));
+    assert_eq!(answers.recv_timeout(Duration::from_millis(300)), Err(RecvTimeoutError::Timeout));
+    dev.signal("CONT");
+    assert_eq!(answers.recv(), Ok(200));
+    caller.join().expect("a caller").expect("it is heard");
     dev.stop();
     assert!(!sockets.exists() && ours("docker", &file).is_empty());
 }

@@ -1,6 +1,9 @@
 //! Services that share a host: what is the same as apart, and what they share.
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write;
+use std::net::TcpStream;
 
 use serde_json::{Value, json};
 
@@ -50,6 +53,7 @@ async fn last(n: u64) -> u64 {
     // From here on it runs on a thread of Tokio's.
     tokio::task::yield_now().await;
     println!(\"last is asked\");
+    if n == 13 { std::process::abort() }
     n * 10
 }
 
@@ -140,6 +144,16 @@ fn what_ends_one_ends_all_of_its_host_and_all_come_back(on: &str) {
     drop(client.try_post(&bad, "{\"what\": \"abort\"}"));
     assert_eq!(dev.wait_for("down")["service"], "count");
     assert_eq!(dev.wait_for("up")["service"], "count");
+    // A thread of Tokio's is its service's.
+    drop(client.try_post(&dev.url_of("last"), "{\"n\": 13}"));
+    for _ in 0..2 {
+        let down = dev.wait_for("down");
+        let why = down["why"].as_str().expect("why");
+        let named = if down["service"] == "last" { ", and with it get" } else { ", in last, which runs" };
+        assert!(why.contains(named), "{down}");
+    }
+    (0..2).for_each(|_| drop(dev.wait_for("up")));
+    assert_eq!(client.get(&url).status, 200);
     let (ended, stderr) = dev.stop();
     assert!(ended.success(), "{stderr}");
 }
@@ -154,6 +168,8 @@ fn get() -> String { \"go on\".to_owned() }
 
 unsafe extern \"C\" { fn signal(number: i32, deed: usize) -> usize; }
 
+extern \"C\" fn nothing(_: i32) {}
+
 #[service]
 fn odd(what: String) -> u64 {
     match what.as_str() {
@@ -162,7 +178,12 @@ fn odd(what: String) -> u64 {
         \"hook\" => std::panic::set_hook(Box::new(|_| {})),
         // SIGTERM, ignored.
         \"signal\" => drop(unsafe { signal(15, 1) }),
+        \"handler\" => {
+            unsafe { signal(6, nothing as *const () as usize) };
+            std::process::abort()
+        }
         \"loop\" => loop { std::hint::spin_loop() },
+        \"block\" => std::thread::sleep(std::time::Duration::from_secs(600)),
         \"eat\" => {
             let mut eaten: Vec<Vec<u8>> = Vec::new();
             loop { eaten.push(std::hint::black_box(vec![1; 1 << 20])); }
@@ -186,10 +207,10 @@ fn what_one_does_that_ends_nobody_is_felt_by_no_other(on: &str) {
     let (_folder, file) = app(ODD);
     let mut dev = Dev::launch(&file, &["--on", on, "--port", "0", "--together", "all", "--memory", "256M"]);
     dev.ready = dev.wait_for("ready");
-    let (client, url, last) = (Client::default(), dev.url(), dev.url_of("last"));
+    let (client, url, last, bad) = (Client::default(), dev.url(), dev.url_of("last"), dev.url_of("odd"));
     let odd = |what: &str, within: &str| {
         let body = json!({ "what": what }).to_string();
-        client.post_with(&dev.url_of("odd"), &body, &[("dyninka-deadline", within)])
+        client.post_with(&bad, &body, &[("dyninka-deadline", within)])
     };
     assert_eq!(client.get(&url).body, "10");
     let held = odd("hold", "20000");
@@ -205,13 +226,65 @@ fn what_one_does_that_ends_nobody_is_felt_by_no_other(on: &str) {
     assert_eq!(client.post(&last, "{\"n\": 7}").body, "70");
     assert_eq!(client.get(&url).body, "60", "the endless call has a thread, and the service others");
     assert!(!dev.has_told("down"), "{:?}", dev.seen());
-    // The memory is the host's, and so is its end.
-    drop(client.try_post(&dev.url_of("odd"), "{\"what\": \"eat\"}"));
-    let mut ended: Vec<_> = (0..3).map(|_| dev.wait_for("down")["service"].clone()).collect();
-    ended.sort_by_key(|service| service.as_str().map(str::to_owned));
-    assert_eq!(ended, ["get", "last", "odd"]);
-    (0..3).for_each(|_| drop(dev.wait_for("up")));
+    // The memory is the host's, and so is its end. A process is refused more, and it is known in which function; what the
+    // kernel ends tells nobody.
+    drop(client.try_post(&bad, "{\"what\": \"eat\"}"));
+    for down in all_end(&mut dev) {
+        let why = down["why"].as_str().expect("why");
+        let named = if down["service"] == "odd" { ", and with it " } else { ", in odd, which runs" };
+        assert!(why.contains(if on == "docker" { "want of memory" } else { named }), "{down}");
+    }
     assert_eq!(client.get(&url).body, "10");
+    // One that hears of its own abort keeps the host from saying whose it was, and not from coming back.
+    drop(client.try_post(&bad, "{\"what\": \"handler\"}"));
+    all_end(&mut dev);
+    assert_eq!(client.get(&url).body, "10");
+    // One that hears no SIGTERM is ended all the same.
+    assert_eq!(odd("signal", "20000").status, 200);
+    let (ended, stderr) = dev.stop();
+    assert!(ended.success(), "{stderr}");
+    assert_eq!(support::hosts::ours(on, &file), [""; 0]);
+}
+
+/// The ends of all three services of a host, which are all up again.
+fn all_end(dev: &mut Dev) -> Vec<Value> {
+    let ended: Vec<Value> = (0..3).map(|_| dev.wait_for("down")).collect();
+    let services: BTreeSet<&str> = ended.iter().filter_map(|down| down["service"].as_str()).collect();
+    assert_eq!(services, BTreeSet::from(["get", "last", "odd"]));
+    (0..3).for_each(|_| drop(dev.wait_for("up")));
+    ended
+}
+
+/// A call that nobody reads the answer of.
+fn call(url: &str, body: &str) -> TcpStream {
+    let address = url.trim_start_matches("http://").trim_end_matches('/');
+    let mut stream = TcpStream::connect(address).expect("a connection");
+    let head = "content-type: application/json\r\ndyninka-deadline: 120000\r\n";
+    let length = body.len();
+    write!(stream, "POST / HTTP/1.1\r\nhost: {address}\r\n{head}content-length: {length}\r\n\r\n{body}")
+        .expect("a call");
+    stream
+}
+
+#[test]
+fn six_hundred_calls_that_block_in_one_keep_the_others_from_nothing() {
+    let (_folder, file) = app(ODD);
+    let mut dev = start(&file, "process", "all");
+    let (client, odd, last) = (Client::default(), dev.url_of("odd"), dev.url_of("last"));
+    let blocked: Vec<TcpStream> = (0..600).map(|_| call(&odd, "{\"what\": \"block\"}")).collect();
+    // It has as many threads as it may, and refuses more.
+    let refused = loop {
+        let answer = client.post_with(&odd, "{\"what\": \"block\"}", &[("dyninka-deadline", "100")]);
+        if answer.status != 504 {
+            break answer;
+        }
+    };
+    assert_eq!(refused.status, 503, "{}", refused.body);
+    for n in 1..=100 {
+        assert_eq!(client.post(&last, &json!({ "n": n }).to_string()).body, (n * 10).to_string());
+    }
+    assert!(!dev.has_told("down"), "{:?}", dev.seen());
+    drop(blocked);
     let (ended, stderr) = dev.stop();
     assert!(ended.success(), "{stderr}");
 }

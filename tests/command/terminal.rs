@@ -1,9 +1,11 @@
 //! `dyn dev` on a pseudo-terminal, as a person uses it: the view, the shell in it, and the terminal afterwards.
 
 use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use support::app;
 use support::screen::{Screen, dev};
+use support::session::example;
 
 const CHAIN: &str = "use dyninka::prelude::*;
 
@@ -70,6 +72,57 @@ fn a_session_is_seen_edited_called_resized_and_left() {
     let (status, after) = screen.end();
     assert!(status.success(), "{after}");
     assert!(after.contains("stopped"), "{after}");
+}
+
+#[test]
+fn services_are_fused_and_split_under_load_with_figures_before_and_after() {
+    let (_folder, file) = example("building");
+    let mut command = dev(&file);
+    command.args(["--together", "none"]);
+    let mut screen = Screen::open(command, 44, 150);
+    screen.wait_for("the chain serves", |text| text.contains("serving 4/4"));
+    let (url, ends) = (screen.url(), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        // Ends with the test, however that ends.
+        let _ends = Ends(&ends);
+        scope.spawn(|| {
+            let client = reqwest::blocking::Client::builder().no_proxy().build().expect("a client");
+            while !ends.load(Ordering::Relaxed) {
+                assert!(client.get(&url).send().is_ok_and(|answer| answer.status().is_success()));
+            }
+        });
+        screen.wait_for("load", |text| text.lines().any(|line| line.contains("moving_avg") && line.contains("µs")));
+        // The last service is chosen; z begins the command, and the rest is typed.
+        screen.keys("1jjjjz");
+        screen.wait_for("the command", |text| text.contains(":fuse moving_avg "));
+        screen.keys("map\r");
+        screen.wait_for("what became of it", |text| text.contains("runs in the host"));
+        screen.keys("\x1b");
+        // A key that follows at once would be taken for one with Alt.
+        screen.wait_for("a hop within a host", |text| !text.contains("runs in the host") && text.contains('≡'));
+        screen.keys("2e");
+        screen.wait_for("figures before and after", |text| {
+            text.lines().any(|line| line.contains("move       p50") && line.contains(" (n ") && !line.contains(" - "))
+        });
+        screen.keys("e1Z");
+        screen.wait_for("the command", |text| text.contains(":split moving_avg"));
+        screen.keys("\r");
+        screen.wait_for("what became of it", |text| text.contains("runs in the host"));
+        screen.keys("\x1b");
+        screen.wait_for("services apart", |text| !text.contains("runs in the host") && !text.contains('≡'));
+    });
+    screen.keys("q");
+    let (status, after) = screen.end();
+    assert!(status.success() && after.contains("stopped"), "{after}");
+}
+
+/// Says so where it is dropped.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 #[test]

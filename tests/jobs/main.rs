@@ -11,6 +11,7 @@ mod faults;
 mod flow;
 mod functions;
 mod gate;
+mod instances;
 mod later;
 mod long;
 mod metrics;

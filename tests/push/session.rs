@@ -86,7 +86,7 @@ fn done(file: &Path, line: &str) -> String {
 fn a_session_pushes_goes_on_with_edits_and_rolls_back() {
     let (namespace, app) = (Namespace::new("session"), App::new());
     let session = Session::start(&app.file);
-    session.wait_for_event("ready");
+    let ready = session.wait_for_event("ready");
     let goal = format!("--namespace {}", namespace.name);
 
     // The plan is looked at, and nothing is written by it; without a yes nothing begins.
@@ -103,12 +103,13 @@ fn a_session_pushes_goes_on_with_edits_and_rolls_back() {
     let url = namespace.url("twice");
     comes_to(&url, "22");
 
-    // While the second is rolled out, a save is taken over here, and stays out of it.
+    // While the second is rolled out, services move here and a save is taken over, and both stay out of it.
     app.edit("-> u64 { 1 }", "-> u64 { 2 }");
     session.wait_for_event("live");
-    let load = Load::start(&url);
+    let (load, here) = (Load::start(&url), Load::start(ready["url"].as_str().unwrap()));
     let second = shell(&app.file, &format!(":push {goal} --yes"));
     session.wait_for(|event| event["event"] == "pushing" && event["state"] == "rolling");
+    done(&app.file, ":fuse plus twice");
     app.edit("-> u64 { 1 }", "-> u64 { 3 }");
     let (mut is_live, mut push) = (false, Value::Null);
     while !is_live || push.is_null() {
@@ -124,8 +125,10 @@ fn a_session_pushes_goes_on_with_edits_and_rolls_back() {
     let second = second.wait_with_output().unwrap();
     assert!(second.status.success() && said(&second).contains("new ready"), "{}", said(&second));
     comes_to(&url, "24");
-    let answers = load.end();
-    assert_eq!(answers.failures, [""; 0], "of {}", answers.bodies.len());
+    done(&app.file, ":split twice");
+    for answers in [load.end(), here.end()] {
+        assert_eq!(answers.failures, [""; 0], "of {}", answers.bodies.len());
+    }
 
     // One that cannot be is told with its reason, and the session goes on.
     let nowhere = shell(&app.file, ":push --namespace no-such-place --yes").wait_with_output().unwrap();

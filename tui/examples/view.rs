@@ -1,4 +1,4 @@
-//! The view on made-up data that moves: `cargo run -p tui --example view [--ascii] [--plain] [--services N] [--joined] [--fused] [--jobs] [--data]`.
+//! The view on made-up data that moves: `cargo run -p tui --example view [--ascii] [--plain] [--services N] [--joined] [--fused] [--instances] [--jobs] [--data]`.
 
 #[path = "../tests/screens/made.rs"]
 mod made;
@@ -15,6 +15,9 @@ use session_api::{Answer, Command, EditTimes, Snapshot};
 use tokio::sync::{mpsc, watch};
 use tui::{Completions, Handler, Logged, ShownLine, ViewOptions, ViewSource};
 
+/// A made session, and the option that shows it.
+type Choice = (&'static str, fn() -> Snapshot);
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().collect();
@@ -23,14 +26,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut options = ViewOptions::default();
     options.theme.ascii = given("--ascii").is_some();
     options.theme.colour &= given("--plain").is_none();
-    let joined = given("--joined").is_some();
-    let shown = match (joined, given("--fused"), given("--jobs"), given("--data")) {
-        (true, ..) => made::joined,
-        (_, Some(_), ..) => made::fused,
-        (.., Some(_), _) => made::flooded,
-        (.., Some(_)) => made::replicated,
-        _ => made::serving,
-    };
+    let made: [Choice; 5] = [
+        ("--joined", made::joined),
+        ("--fused", made::fused),
+        ("--instances", made::several),
+        ("--jobs", made::flooded),
+        ("--data", made::replicated),
+    ];
+    let shown = made.into_iter().find_map(|(name, shown)| given(name).map(|_| shown)).unwrap_or(made::serving);
     let base = services.map_or_else(shown, made::many);
     let file = std::env::temp_dir().join("tui-view-building.rs");
     std::fs::write(&file, made::SOURCE)?;

@@ -1,5 +1,6 @@
 //! Services for the tests of the host: one for each way that a call can end, in one library.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use dyninka::{Error, Placed, Result};
@@ -8,6 +9,10 @@ use dyninka::{Error, Placed, Result};
 static COUNT: Placed<u64> = Placed::new(u64::default);
 /// What `counts` writes and `tells` reads: two services, two processes, two values.
 static PLAIN: AtomicU64 = AtomicU64::new(0);
+thread_local! {
+    /// The same for the thread that serves both.
+    static OWN: Cell<u64> = const { Cell::new(0) };
+}
 
 mod remote {
     dyninka::__remote! { fn double(value: u64) -> u64 }
@@ -45,6 +50,7 @@ fn texts(value: u64) -> String {
 
 fn counts(value: u64) -> u64 {
     PLAIN.fetch_add(1, Ordering::Relaxed);
+    OWN.set(OWN.get() + 1);
     COUNT.update(|count| {
         *count += 1;
         value.wrapping_add(*count)
@@ -52,7 +58,7 @@ fn counts(value: u64) -> u64 {
 }
 
 fn tells() -> u64 {
-    PLAIN.load(Ordering::Relaxed)
+    PLAIN.load(Ordering::Relaxed) + OWN.get()
 }
 
 async fn asks(value: u64) -> Result<u64> {

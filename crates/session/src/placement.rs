@@ -91,12 +91,22 @@ impl Together {
         }
     }
 
-    /// What a service is to share a host for, by number; none: it is not to share one.
+    /// Says of each group that has one of these services where its services are of two flows.
+    pub(crate) fn of_two_flows(&self, edges: &[(&str, &str)], has: impl Fn(&String) -> bool) -> Vec<String> {
+        let Self::Groups(groups) = self else { return Vec::new() };
+        let told = groups.iter().filter(|group| group.iter().any(&has)).filter_map(|group| {
+            let (first, others) = group.split_first()?;
+            moves::of_two_flows(first, others, edges)
+        });
+        told.collect()
+    }
+
     /// Whether a service is named, and not meant with all the others.
     pub(crate) fn names(&self, service: &str) -> bool {
         matches!(self, Self::Groups(_)) && self.wish(service).is_some()
     }
 
+    /// What a service is to share a host for, by number; none: it is not to share one.
     fn wish(&self, service: &str) -> Option<usize> {
         match self {
             Self::None | Self::Auto => None,

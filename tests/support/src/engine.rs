@@ -13,15 +13,31 @@ pub struct Engine {
     folder: tempfile::TempDir,
     data: PathBuf,
     daemon: Option<Child>,
-    /// Where it is called over the network, if it is: then it does not see the files below this folder.
-    remote: Option<(u16, PathBuf)>,
+    kind: Kind,
+}
+
+/// What sets an engine apart from the machine's.
+enum Kind {
+    Plain,
+    /// It is called over the network by this port, and does not see the files below this folder.
+    Remote(u16, PathBuf),
+    /// Users in its containers are others on this machine (userns-remap).
+    Remapped,
 }
 
 impl Engine {
     pub fn start() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let data = folder.path().join("data");
-        Self::started(Self { folder, data, daemon: None, remote: None })
+        Self::started(Self { folder, data, daemon: None, kind: Kind::Plain })
+    }
+
+    /// One that gives containers users of their own.
+    pub fn start_remapped() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("users"), "daemon:200000:65536\n").expect("a map of users");
+        let data = folder.path().join("data");
+        Self::started(Self { folder, data, daemon: None, kind: Kind::Remapped })
     }
 
     /// One on another machine, as far as it and whoever calls it can see.
@@ -31,13 +47,13 @@ impl Engine {
         drop(listener);
         let folder = tempfile::tempdir().expect("a folder");
         let data = folder.path().join("data");
-        Self::started(Self { folder, data, daemon: None, remote: Some((port, hidden.to_owned())) })
+        Self::started(Self { folder, data, daemon: None, kind: Kind::Remote(port, hidden.to_owned()) })
     }
 
     /// One that keeps images and containers in a folder of the caller's.
     pub fn start_on(data: &Path) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        Self::started(Self { folder, data: data.to_owned(), daemon: None, remote: None })
+        Self::started(Self { folder, data: data.to_owned(), daemon: None, kind: Kind::Plain })
     }
 
     fn started(mut engine: Self) -> Self {
@@ -51,9 +67,9 @@ impl Engine {
     }
 
     fn host(&self) -> String {
-        match &self.remote {
-            Some((port, _)) => format!("tcp://127.0.0.1:{port}"),
-            None => format!("unix://{}", self.path("docker.sock").display()),
+        match &self.kind {
+            Kind::Remote(port, _) => format!("tcp://127.0.0.1:{port}"),
+            Kind::Plain | Kind::Remapped => format!("unix://{}", self.path("docker.sock").display()),
         }
     }
 
@@ -80,14 +96,21 @@ impl Engine {
         }
     }
 
-    /// dockerd, among mounts of its own where it is to see less than we do. It has its own containerd then: the
+    /// dockerd, among mounts of its own where it is to see something else than we do. It has its own containerd then: the
     /// machine's would see what we see.
     fn program(&self) -> Command {
-        let Some((_, hidden)) = &self.remote else { return Command::new("dockerd") };
-        let script =
-            "mount -t tmpfs none \"$0\" && mount -t tmpfs none /run/containerd && exec dockerd --tls=false \"$@\"";
+        let (mounts, options, seen) = match &self.kind {
+            Kind::Plain => return Command::new("dockerd"),
+            Kind::Remote(_, hidden) => ("mount -t tmpfs none \"$0\"", "--tls=false", hidden.clone()),
+            Kind::Remapped => (
+                "mount --bind \"$0\" /etc/subuid && mount --bind \"$0\" /etc/subgid",
+                "--userns-remap=daemon",
+                self.path("users"),
+            ),
+        };
+        let script = format!("{mounts} && mount -t tmpfs none /run/containerd && exec dockerd {options} \"$@\"");
         let mut command = Command::new("unshare");
-        command.args(["--mount", "sh", "-c", script]).arg(hidden);
+        command.args(["--mount", "sh", "-c", &script]).arg(seen);
         command
     }
 

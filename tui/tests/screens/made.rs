@@ -8,8 +8,8 @@ use session_api::measured::{
     HopComparison, HopPercentiles, MeasuredHop, MeasuredSpan, MoveComparison, SpeedVerdict, Trace, Window,
 };
 use session_api::snapshot::{
-    Condition, EditLine, EditOutcome, EditedService, FlowEdge, Notice, Phase, PlacedState, ServiceView, StateField,
-    Totals,
+    Condition, EditLine, EditOutcome, EditedService, FlowEdge, InstanceView, Notice, Phase, PlacedState, ServiceView,
+    StateField, Totals,
 };
 use session_api::{Diagnostic, EditTimes, Fate, Severity, Snapshot, SourcePlace};
 use tui::{LogRing, Logged, ShownLine};
@@ -228,6 +228,31 @@ pub(crate) fn fused() -> Snapshot {
             after_n: 1_234,
             verdict: SpeedVerdict::Faster,
         });
+    }
+    snapshot
+}
+
+/// A service with three hosts, of which one is down.
+pub(crate) fn several() -> Snapshot {
+    let mut snapshot = serving();
+    if let Some(map) = snapshot.services.iter_mut().find(|service| service.name == "map") {
+        let (version, since_ms) = (map.version.clone(), map.since_ms);
+        let instance = |number: u32, state, why: Option<&str>| InstanceView {
+            name: if number == 1 { "map".into() } else { format!("map.{number}") },
+            number,
+            state,
+            version: version.clone(),
+            since_ms,
+            url: Some(format!("http://127.0.0.1:{}/", 41_300 + number)),
+            restarts: u32::from(why.is_some()),
+            why: why.map(str::to_owned),
+            pid: Some(7_000 + number),
+        };
+        map.instances = vec![
+            instance(1, Condition::Live, None),
+            instance(2, Condition::Down, Some("it was ended by SIGKILL")),
+            instance(3, Condition::Live, None),
+        ];
     }
     snapshot
 }

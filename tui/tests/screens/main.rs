@@ -74,6 +74,18 @@ fn services_of_one_host_stand_under_a_bracket_and_hops_within_it_have_a_sign() {
 }
 
 #[test]
+fn instances_of_a_service_are_counted_in_its_row_and_listed_beside_it() {
+    sizes("several", &made::several(), "1jjjk");
+    let mut screen = Screen::new(made::several(), COLOUR, (120, 30));
+    screen.press("1jjjke");
+    let text = screen.text();
+    assert!(
+        text.contains("1 of 3, map@") && text.contains("2 of 3, map@") && text.contains("restarted once"),
+        "{text}"
+    );
+}
+
+#[test]
 fn two_hundred_services() {
     sizes("many", &made::many(200), "jjjjjjjjjjjjjjjjjjjjj");
 }

@@ -337,6 +337,24 @@ async fn a_call_within_a_host_says_so_and_statics_are_each_services_own() {
 }
 
 #[tokio::test]
+async fn five_hundred_calls_at_once_that_ask_others_of_their_host_in_their_body_all_end() {
+    let client = Client::builder().no_proxy().build().unwrap();
+    let app = App::together(Limits::default()).ready(&client).await;
+    let ask = |service: &'static str, value: u64| {
+        let body = serde_json::json!({ "value": value }).to_string();
+        let asked = client.post(app.url(service, "/")).header("content-type", "application/json").body(body);
+        tokio::spawn(async move { asked.send().await.unwrap().text().await.unwrap() })
+    };
+    // No multiple of three: `fails` answers those with an error.
+    let values = || (0..512).map(|value| value * 3 + 1);
+    let asked: Vec<_> = values().flat_map(|value| [ask("asks", value), ask("waits", value)]).collect();
+    let expected = values().flat_map(|value| [value * 2, value]);
+    for (answer, expected) in asked.into_iter().zip(expected) {
+        assert_eq!(answer.await.unwrap(), expected.to_string());
+    }
+}
+
+#[tokio::test]
 async fn a_service_comes_to_a_host_that_runs_and_leaves_it_and_the_others_go_on() {
     let client = Client::builder().no_proxy().build().unwrap();
     let app = App::start(&[&["one"]], Limits::default());

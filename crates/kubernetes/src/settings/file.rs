@@ -257,7 +257,8 @@ fn faults(file: &File, app: &App) -> Vec<(String, String, Vec<String>)> {
         let at = keys(&["together", group]);
         if names.len() < 2 {
             let help = "name two services at least, or take the line out".to_owned();
-            faults.push((format!("{group} is no group: it has {} services", names.len()), help, at.clone()));
+            let few = if names.is_empty() { "no service" } else { "one service" };
+            faults.push((format!("{group} is no group: it has {few}"), help, at.clone()));
         }
         for name in names {
             if app.service(name).is_none() {

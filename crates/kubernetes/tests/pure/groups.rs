@@ -11,6 +11,7 @@ use kubernetes::wire::Wires;
 use serde_json::{Value, json};
 
 use crate::plans::applied;
+use crate::settings::mistakes;
 use crate::{app, building, wanted, wanted_with};
 
 const BUILDING: &str = include_str!("../../../../examples/building.rs");
@@ -326,4 +327,38 @@ fn names_of_groups_are_for_people_and_fit_all_the_same() {
         BTreeSet::from(["get"])
     );
     assert_eq!(wanted(&building()).units().len(), 4);
+}
+
+#[test]
+fn every_mistake_of_groups_and_instances_has_its_line_and_a_way_out() {
+    let text = "
+[together]
+none = []
+one = [\"get\"]
+other = [\"filter\", \"mpa\"]
+twice = [\"map\", \"map\"]
+two = [\"filter\", \"moving_avg\"]
+[defaults]
+instances = 2
+[services.get]
+instances = 0
+[services.map]
+instances = 17
+";
+    assert_eq!(
+        mistakes(text),
+        [
+            "dyn.toml:3:1: none is no group: it has no service (name two services at least, or take the line out)",
+            "dyn.toml:4:1: one is no group: it has one service (name two services at least, or take the line out)",
+            "dyn.toml:5:1: mpa is no service of building (did you mean map?)",
+            "dyn.toml:6:1: map is in twice twice (a service has one host: leave it in one of them)",
+            "dyn.toml:7:1: filter is in other and in two (a service has one host: leave it in one of them)",
+            "dyn.toml:9:1: not every service can have instances (write it below [services.NAME], for a service that does \
+             much of the work)",
+            "dyn.toml:11:1: 0 is no number of instances (write 1 to 16)",
+            "dyn.toml:13:1: 17 is no number of instances (write 1 to 16)",
+        ]
+    );
+    let right = "\n[together]\nends = [\"get\", \"moving_avg\"]\n[services.map]\ninstances = 16\n";
+    assert!(settings("dyn.toml".as_ref(), right, &building()).is_ok());
 }

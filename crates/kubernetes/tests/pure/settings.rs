@@ -5,7 +5,7 @@ use kubernetes::settings::{AppSettings, read};
 use crate::{app, building};
 
 /// What is wrong in a text, and how to mend it, line and column first.
-fn mistakes(text: &str) -> Vec<String> {
+pub(crate) fn mistakes(text: &str) -> Vec<String> {
     let mistakes = read("dyn.toml".as_ref(), text, &building()).unwrap_err();
     mistakes.iter().map(|mistake| format!("{mistake} ({})", mistake.help)).collect()
 }

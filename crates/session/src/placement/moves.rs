@@ -49,13 +49,9 @@ pub(crate) fn regroup(wanted: Regrouping, services: &[String], present: Present<
 }
 
 fn fuse(first: &str, others: &[String], present: Present<'_>) -> Result<Vec<Going>, String> {
-    let (named, Some(host)) = (connected(first, present.edges), present.hosts.get(first)) else {
-        return Err(format!("{first} does not run yet"));
-    };
-    if let Some(apart) = others.iter().find(|other| !named.contains(other.as_str())) {
-        return Err(format!(
-            "{first} and {apart} are of two flows: no request goes from one to the other, so a host gains them nothing"
-        ));
+    let Some(host) = present.hosts.get(first) else { return Err(format!("{first} does not run yet")) };
+    if let Some(apart) = of_two_flows(first, others, present.edges) {
+        return Err(apart);
     }
     let is_in = |tenant: &&Tenant<'_>| present.hosts.get(tenant.service) == Some(host);
     let members: Vec<&Tenant<'_>> = present.tenants.iter().filter(is_in).collect();
@@ -111,6 +107,15 @@ pub(super) fn unused(own: &str, is_taken: impl Fn(&str) -> bool) -> String {
     let more = (2..).map(|number| format!("{own}-alone{number}"));
     let mut names = [own.to_owned(), format!("{own}-alone")].into_iter().chain(more);
     names.find(|name| !is_taken(name)).unwrap_or_else(|| own.to_owned())
+}
+
+/// Says of a group that no request goes from one of its services to the first, where that is so.
+pub(super) fn of_two_flows(first: &str, others: &[String], edges: &[(&str, &str)]) -> Option<String> {
+    let near = connected(first, edges);
+    let apart = others.iter().find(|other| !near.contains(other.as_str()))?;
+    Some(format!(
+        "{first} and {apart} are of two flows: no request goes from one to the other, so a host gains them nothing"
+    ))
 }
 
 /// Who can be reached from a service along calls, in either direction; itself among them.

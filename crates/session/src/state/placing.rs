@@ -34,6 +34,9 @@ impl State {
                     .push(format!("{service} runs together with no other: each of its {count} instances has a host"));
             }
         }
+        let edges = super::picture::edges(app);
+        let edges: Vec<(&str, &str)> = edges.iter().map(|edge| (edge.from.as_str(), edge.to.as_str())).collect();
+        notices.extend(self.environments.together.of_two_flows(&edges, |service| is_new(&service)));
         self.hosts.extend(hosts);
         notices.into_iter().flat_map(|words| self.notice(now, words)).collect()
     }

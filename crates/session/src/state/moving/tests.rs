@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use local_cluster::Doer;
@@ -6,7 +7,7 @@ use session_api::Report;
 use crate::effect::Effect;
 use crate::environment::Environments;
 use crate::event::{Event, Regroup};
-use crate::placement::{Regrouping, Together};
+use crate::placement::{Figures, Regrouping, Together};
 use crate::state::tests::{CHAIN, World, at, read};
 
 fn asked(number: u64, wanted: Regrouping, services: &[&str]) -> Event {
@@ -231,4 +232,83 @@ fn containers_move_where_the_session_leads_callers_and_the_one_that_they_call_is
     world.happens(split(2));
     let refused = world.steps().pop().unwrap_or_default();
     assert!(refused.starts_with("refused 2: services in containers that call each other by TCP"), "{refused}");
+}
+
+/// Three services, of which the one in the middle may have instances.
+const THREE: &str = "use dyninka::prelude::*;
+#[service] fn get() -> f64 { 1.0 }
+#[service] fn map(value: f64) -> f64 { value * 2.0 }
+#[service] fn last(value: f64) -> f64 { value }
+#[dyninka::main] fn main() { get().map().last() }
+";
+
+fn serving_with(text: &str, environments: Environments) -> World {
+    let mut world = World::new();
+    let environments = Arc::new(environments);
+    world.happens(Event::Loaded { edit: 0, app: read(text), diagnostics: Vec::new(), environments });
+    assert!(world.state.ready);
+    world.asked.clear();
+    world
+}
+
+fn by_itself(text: &str) -> World {
+    serving_with(text, Environments { together: Together::Auto, ..Environments::default() })
+}
+
+/// A minute in which each of these spent most of its time on the way to the one before it.
+fn on_the_way(services: &[&str]) -> Event {
+    let figures = Figures { n: 6_000, per_second: 100.0, total: 110.0, function: 10.0, network: 80.0 };
+    Event::Measured(services.iter().map(|&service| (service.to_owned(), figures)).collect())
+}
+
+#[test]
+fn auto_moves_one_service_at_a_time_and_says_why() {
+    let mut world = by_itself(THREE);
+    world.happens(on_the_way(&["get", "map", "last"]));
+    let steps = world.steps();
+    assert_eq!((steps[0].as_str(), steps.last().map(String::as_str)), ("carry last>map", Some("settled 0")));
+    assert_eq!(hosts(&world), [("get".to_owned(), 1), ("map".to_owned(), 2)]);
+    let why = world.reports.iter().find_map(|report| match report {
+        Report::Moved { why, .. } => Some(why.as_str()),
+        _ => None,
+    });
+    assert_eq!(why, Some("last waits for 75 of 110 µs (68 %) for the way to map, 0.007 of a processor in all"));
+    world.happens(on_the_way(&["get", "map", "last"]));
+    assert_eq!(hosts(&world), [("get".to_owned(), 3)]);
+    world.asked.clear();
+    world.happens(on_the_way(&["get", "map", "last"]));
+    assert_eq!(world.steps(), Vec::<String>::new());
+}
+
+#[test]
+fn auto_waits_for_an_edit_and_for_a_move_and_does_nothing_unless_it_is_wished_for() {
+    let mut world = by_itself(CHAIN);
+    world.check = |_| None;
+    world.save(&CHAIN.replace("* 2.0", "* 3.0"));
+    world.happens(on_the_way(&["get", "map"]));
+    assert_eq!(world.steps(), ["build map"], "an edit is under way");
+    let mut world = by_itself(CHAIN);
+    world.carry = false;
+    world.happens(on_the_way(&["get", "map"]));
+    world.happens(on_the_way(&["get", "map"]));
+    assert_eq!(world.steps(), ["carry map>get"], "a move is under way");
+    let mut world = World::serving(CHAIN);
+    world.happens(on_the_way(&["get", "map"]));
+    assert_eq!(world.steps(), Vec::<String>::new());
+}
+
+#[test]
+fn auto_leaves_out_services_with_instances_and_those_that_ended_their_host() {
+    let instances = BTreeMap::from([("map".to_owned(), 3)]);
+    let several = Environments { together: Together::Auto, instances, ..Environments::default() };
+    let mut world = serving_with(THREE, several);
+    world.happens(on_the_way(&["get", "map", "last"]));
+    assert_eq!(world.steps(), Vec::<String>::new());
+    let mut world = by_itself(THREE);
+    world.state.alone.insert("map".to_owned());
+    world.happens(on_the_way(&["get", "map", "last"]));
+    assert_eq!(world.steps(), Vec::<String>::new());
+    world.state.alone.clear();
+    world.happens(on_the_way(&["get", "map", "last"]));
+    assert_eq!(world.steps()[0], "carry last>map");
 }

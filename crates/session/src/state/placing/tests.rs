@@ -139,6 +139,32 @@ fn a_wish_for_nobody_ends_the_start() {
 }
 
 #[test]
+fn a_group_across_two_flows_runs_together_and_is_told_to_gain_nothing() {
+    let text = CHAIN.replace("#[dyninka::main]", "#[service] fn tick() -> f64 { 3.0 }\n#[dyninka::main]");
+    for (wishes, first) in [("map+tick", Some("map")), ("get+map+tick", Some("get")), ("get+map", None), ("all", None)]
+    {
+        let mut world = World::new();
+        let together: Together = wishes.parse().expect("wishes");
+        let environments = Arc::new(Environments { together, ..Environments::default() });
+        world.happens(Event::Loaded { edit: 0, app: read(&text), diagnostics: Vec::new(), environments });
+        let notices: Vec<&str> = world
+            .reports
+            .iter()
+            .filter_map(|report| match report {
+                Report::Notice { message } => Some(message.as_str()),
+                _ => None,
+            })
+            .collect();
+        let words = |first| {
+            format!(
+                "{first} and tick are of two flows: no request goes from one to the other, so a host gains them nothing"
+            )
+        };
+        assert_eq!(notices, first.map(words).into_iter().collect::<Vec<_>>(), "{wishes}");
+    }
+}
+
+#[test]
 fn the_front_door_of_a_backend_that_leads_to_it_moves_with_its_service() {
     let mut world = World::serving(CHAIN);
     if let Some(backend) = &mut world.state.backend {
