@@ -21,6 +21,8 @@ fn cargo(action: &str) -> Command {
     for name in ["CARGO_PKG_NAME", "CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH"] {
         cargo.env_remove(name);
     }
+    // Other tests start the `dyn` that stands in cargo's own folder.
+    cargo.env("CARGO_TARGET_DIR", concat!(env!("CARGO_TARGET_TMPDIR"), "/features"));
     // Where features of all crates are one set, nothing is left out.
     cargo.env_remove("CARGO_RESOLVER_FEATURE_UNIFICATION");
     cargo
