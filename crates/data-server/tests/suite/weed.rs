@@ -116,7 +116,9 @@ impl Weed {
 
     /// The bytes of an object, by the filer, one after the other.
     pub(crate) fn reader(&self, bucket: &str, key: &str) -> reqwest::blocking::Response {
-        self.client.get(self.filer(&format!("{bucket}/{}", escaped(key)))).send().expect("bytes")
+        let request = self.client.get(self.filer(&format!("{bucket}/{}", escaped(key))));
+        // Of a large one all bytes together may take longer than an answer.
+        request.timeout(PATIENCE * 60).send().expect("bytes")
     }
 
     /// Has its own shell do something, such as `s3.bucket.versioning -name images -enable`.
