@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use app::{App, Diagnostic, suggest};
+use app::{App, suggest};
 use data::DataSettings;
 use data::near::{fixed, home, names, places};
 use data::settings::{CredentialSettings, SecretSource, StoreSettings, StoreStyle};
@@ -19,7 +19,7 @@ use crate::settings_file::mistake;
 /// All that is wrong with them, or keeps pods from using them.
 pub(crate) fn lead(root: &Path, app: &App, settings: &mut AppSettings) -> Result<(), Vec<SettingsMistake>> {
     let Some(name) = settings.data.on_clusters().filter(|_| !app.buckets.is_empty()).map(str::to_owned) else {
-        let findings: Vec<_> = settings.on_nothing(app).into_iter().map(of_finding).collect();
+        let findings: Vec<SettingsMistake> = settings.on_nothing(app).into_iter().map(Into::into).collect();
         return if findings.is_empty() { Ok(()) } else { Err(findings) };
     };
     let name = name.as_str();
@@ -36,7 +36,7 @@ pub(crate) fn lead(root: &Path, app: &App, settings: &mut AppSettings) -> Result
         all.collect::<Vec<_>>()
     })?;
     let settled = settings.settle_places(app, &places(&found), name);
-    let mut mistakes: Vec<SettingsMistake> = settled.into_iter().map(of_finding).collect();
+    let mut mistakes: Vec<SettingsMistake> = settled.into_iter().map(Into::into).collect();
     let own = settings.data.place.as_deref();
     let of_services = settings.services.iter().flat_map(|(service, said)| {
         said.places.iter().map(move |place| (vec!["services", service.as_str(), "places"], place.as_str()))
@@ -81,13 +81,6 @@ pub(crate) fn lead(root: &Path, app: &App, settings: &mut AppSettings) -> Result
         server.map_err(|(message, help)| vec![wrong(&["data", "server"], format!("{name}: {message}"), help)])?;
     settings.with_stores(PodStores { stores, table, server });
     Ok(())
-}
-
-/// A finding in the app's own file.
-fn of_finding(finding: Diagnostic) -> SettingsMistake {
-    let Diagnostic { message, place, help, .. } = finding;
-    let help = help.unwrap_or_default();
-    SettingsMistake { file: place.file, line: place.line, column: place.column, message, help }
 }
 
 /// The data server in a pod, or why there can be none, with a way out.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use app::{App, Diagnostic, Service, WantedPlaces};
 use protocol::near::{NearPlace, PlaceWords};
 
-use super::{AppSettings, MOST_INSTANCES};
+use super::{AppSettings, MOST_INSTANCES, SettingsMistake};
 
 impl AppSettings {
     /// Services whose attribute says their places. Those that `dyn.toml` lists go before.
@@ -58,6 +58,14 @@ impl AppSettings {
             finding(service, on, message, help.to_owned())
         };
         self.unsettled(app).into_iter().map(told).collect()
+    }
+}
+
+/// A finding in the app's own file, where a push is refused for it.
+impl From<Diagnostic> for SettingsMistake {
+    fn from(Diagnostic { message, place, help, .. }: Diagnostic) -> Self {
+        let help = help.unwrap_or_default();
+        Self { file: place.file, line: place.line, column: place.column, message, help }
     }
 }
 
