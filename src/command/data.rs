@@ -101,10 +101,19 @@ async fn status(client: &DataClient, json: bool) -> Result<(), Fault> {
             text(&store["place"])
         )));
     }
+    for (name, place) in view["places"].as_object().into_iter().flatten() {
+        let words = |list: &str| place[list].as_array().into_iter().flatten().map(text).collect::<Vec<_>>().join(", ");
+        let lists = [words("zones"), words("labels")];
+        let lists =
+            lists.iter().filter(|words| !words.is_empty()).map(|words| format!("  {words}")).collect::<String>();
+        drop(speech::out(format_args!("place {name}{lists}")));
+    }
     for (name, endpoint) in view["endpoints"].as_object().into_iter().flatten() {
         let trouble = endpoint["trouble"].as_str().map(|why| format!("  {why}")).unwrap_or_default();
         let (place, url) = (text(&endpoint["place"]), text(&endpoint["url"]));
-        drop(speech::out(format_args!("endpoint {name}  {place}  {url}{trouble}")));
+        let served = endpoint["buckets"].as_array().into_iter().flatten().map(text).collect::<Vec<_>>().join(", ");
+        let served = if served.is_empty() { String::new() } else { format!("  for {served}") };
+        drop(speech::out(format_args!("endpoint {name}  {place}  {url}{served}{trouble}")));
     }
     for (name, bucket) in view["buckets"].as_object().into_iter().flatten() {
         bucket_now(name, bucket);

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use support::session::Client;
 
 use crate::functions::Functions;
+use crate::juice::Juice;
 use crate::link::Link;
 use crate::server::{Hashes, LOOK, PATIENCE};
 use crate::weed::{KEY, Weed};
@@ -16,9 +17,32 @@ use crate::{Server, noise};
 
 const NAMES: [&str; 3] = ["hpc", "cloud1", "cloud2"];
 
+/// A store of either kind.
+enum Store {
+    Weed(Weed),
+    Juice(Juice),
+}
+
+impl Store {
+    fn port(&self) -> u16 {
+        match self {
+            Self::Weed(weed) => weed.port(),
+            Self::Juice(juice) => juice.port(),
+        }
+    }
+
+    /// Every object of the bucket, read behind its S3; of JuiceFS those that these tests write.
+    fn hashes(&self, bucket: &str) -> Hashes {
+        match self {
+            Self::Weed(weed) => weed.hashes(bucket),
+            Self::Juice(juice) => juice.hashes(bucket, &["first", "second"]),
+        }
+    }
+}
+
 /// Three clusters with a store and functions each, and the server that FaDO's file was imported for.
 struct Fado {
-    weeds: [Weed; 3],
+    stores: [Store; 3],
     links: [Link; 3],
     _functions: [Functions; 3],
     server: Server,
@@ -28,13 +52,16 @@ struct Fado {
 
 impl Fado {
     fn start() -> Self {
-        let weeds = NAMES.map(|_| Weed::start());
-        let links = [0, 1, 2].map(|at: usize| Link::to(weeds[at].port()));
+        Self::over(NAMES.map(|_| Store::Weed(Weed::start())))
+    }
+
+    fn over(stores: [Store; 3]) -> Self {
+        let links = [0, 1, 2].map(|at: usize| Link::to(stores[at].port()));
         let functions = NAMES.map(Functions::start);
         let zones =
             [json!(["germany", "high-performance"]), json!(["germany", "high-performance"]), json!(["germany"])];
         let all = || NAMES.iter().enumerate();
-        let stores = all().map(|(at, name)| {
+        let deployments = all().map(|(at, name)| {
             json!({
                 "cluster_name": name, "alias": format!("minio{at}"), "endpoint": format!("127.0.0.1:{}", links[at].port),
                 "access_key": KEY.0, "secret_key": KEY.1, "use_ssl": false, "management_url": "http://127.0.0.1:1",
@@ -43,7 +70,7 @@ impl Fado {
         let config = json!({
             "clusters": all().map(|(at, name)| json!({ "name": name, "zones": zones[at] })).collect::<Vec<_>>(),
             "faas_deployments": all().map(|(at, name)| json!({ "cluster_name": name, "url": functions[at].url() })).collect::<Vec<_>>(),
-            "storage_deployments": stores.collect::<Vec<_>>(),
+            "storage_deployments": deployments.collect::<Vec<_>>(),
             "buckets": [],
         });
         let home = tempfile::tempdir().expect("a folder");
@@ -62,7 +89,7 @@ impl Fado {
         let (server, mut lines) = Server::start_as(home, &text, &["--door", "127.0.0.1:0"], &variables);
         let line = lines.next().expect("a line").expect("text");
         let door = line.strip_prefix("the door is at ").unwrap_or_else(|| panic!("{line}")).to_owned();
-        Self { weeds, links, _functions: functions, server, door, client: Client::default() }
+        Self { stores, links, _functions: functions, server, door, client: Client::default() }
     }
 
     /// Changes a bucket by a file, as FaDO's page does by its API: what the plan says.
@@ -110,13 +137,23 @@ impl Fado {
     }
 
     fn listings(&self) -> [Hashes; 3] {
-        [0, 1, 2].map(|at: usize| self.weeds[at].hashes("images"))
+        [0, 1, 2].map(|at: usize| self.stores[at].hashes("images"))
     }
 }
 
 #[test]
 fn replicas_and_routes_follow_the_five_steps_of_fado() {
-    let fado = Fado::start();
+    five_steps(&Fado::start());
+}
+
+/// The copies of FaDO's second and third cluster are at another product than its master.
+#[test]
+fn replicas_and_routes_follow_the_five_steps_over_two_kinds_of_stores() {
+    let juice = || Store::Juice(Juice::start());
+    five_steps(&Fado::over([Store::Weed(Weed::start()), juice(), juice()]));
+}
+
+fn five_steps(fado: &Fado) {
     // 1. No bucket: nothing is stored, and nothing routed.
     let none = fado.client.ask_with(&fado.door, &[("X-FaDO-Bucket", "images")]).expect("an answer");
     assert!(none.status == 404 && none.body.contains("no-such-bucket"), "{} {}", none.status, none.body);
@@ -150,7 +187,7 @@ fn replicas_and_routes_follow_the_five_steps_of_fado() {
     assert!(plan.contains("remove images from minio2") && !plan.contains("copy"), "{plan}");
     assert_eq!(fado.asked(), ["cloud1", "hpc"]);
     let begun = Instant::now();
-    while fado.weeds[2].hashes("images") != Hashes::new() {
+    while fado.stores[2].hashes("images") != Hashes::new() {
         assert!(begun.elapsed() < PATIENCE, "the copy stays");
         std::thread::sleep(LOOK);
     }

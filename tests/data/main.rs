@@ -7,11 +7,13 @@ mod fado;
 #[expect(dead_code, reason = "other tests have them hang up")]
 #[path = "../../crates/data-server/tests/suite/functions.rs"]
 mod functions;
+mod juice;
 #[expect(dead_code, reason = "other tests have them flip bytes")]
 #[path = "../../crates/data-server/tests/suite/link.rs"]
 mod link;
 mod near;
 mod rough;
+#[expect(dead_code, reason = "other tests use its shell")]
 #[path = "../../crates/data-server/tests/suite/weed.rs"]
 mod weed;
 

@@ -46,7 +46,9 @@ const SETTINGS: &str =
 fn settings(home: &Path, images: &str) -> String {
     let home = home.display();
     format!(
-        "places = {{ hpc = {{}}, cc1 = {{}} }}\n[stores]\nhpc = {{ place = \"hpc\", folder = \"{home}/hpc\" }}\n\
+        "places = {{ hpc = {{ zones = [\"germany\"], labels = [\"gpu\", \"batch\"] }}, \
+         cc1 = {{ zones = [\"us\"], labels = [\"batch\"] }}, cc2 = {{ zones = [\"us\"] }} }}\n\
+         [stores]\ncc2 = {{ place = \"cc2\", folder = \"{home}/cc2\" }}\nhpc = {{ place = \"hpc\", folder = \"{home}/hpc\" }}\n\
          cc1 = {{ place = \"cc1\", folder = \"{home}/cc1\" }}\n[buckets]\nimages = {images}\n\
          models = {{ master = \"cc1\", audit = \"1s\" }}\n"
     )
@@ -63,8 +65,12 @@ struct Places {
 
 impl Places {
     fn start() -> Self {
+        Self::start_with(APP, SETTINGS)
+    }
+
+    fn start_with(app: &str, said: &str) -> Self {
         let home = tempfile::tempdir().expect("a folder");
-        for store in ["hpc", "cc1"] {
+        for store in ["hpc", "cc1", "cc2"] {
             fs::create_dir_all(home.path().join(store)).expect("a store");
         }
         let text = settings(home.path(), "{ master = \"hpc\", audit = \"1s\" }");
@@ -72,8 +78,8 @@ impl Places {
         let home = server.home.path();
         fs::write(home.join("cat"), "meow").expect("written");
         server.says(&["put", "images/cats/1", "cat"]);
-        fs::write(home.join("app.rs"), APP).expect("written");
-        fs::write(home.join("dyn.toml"), SETTINGS).expect("written");
+        fs::write(home.join("app.rs"), app).expect("written");
+        fs::write(home.join("dyn.toml"), said).expect("written");
         // What all tests build is built once; the session looks for its data server in the same home.
         fs::create_dir_all(support::home().join("build")).expect("a folder");
         std::os::unix::fs::symlink(support::home().join("build"), home.join("build")).expect("a link");
@@ -287,6 +293,106 @@ fn function_reads_what_an_earlier_one_wrote_for_the_same_request() {
     }
     let copy = places.server.home.path().join("cc1/images/cats/1");
     assert_eq!(fs::read_to_string(copy).expect("the copy"), "meow");
+    let (ended, stderr) = places.dev.stop();
+    assert!(ended.success(), "{stderr}");
+}
+
+#[test]
+fn requests_run_within_their_bounds_and_by_rules_and_their_answers_say_where() {
+    let app = APP.replace("near = \"images\"", "near = \"images\", on = \"batch\"");
+    let places = Places::start_with(&app, "[data]\nsettings = \"data.toml\"\nplace = \"hpc\"\n");
+    let status: Value = serde_json::from_str(&places.dyn_says(&["status", "app.rs", "--json"])).expect("JSON");
+    let services = status["services"].as_array().expect("services");
+    let fetch = services.iter().find(|service| service["name"] == "fetch").expect("fetch");
+    let at: Vec<&Value> = fetch["instances"].as_array().expect("instances").iter().map(|one| &one["at"]).collect();
+    assert_eq!(at, ["cc1", "hpc"], "one in each place with the label");
+    // The instances are those of cc1 and of hpc here.
+    let (cc1, hpc) = (0, 1);
+    places.wait_for("images", "by the data server at ");
+    let ran = |headers: &[(&str, &str)]| {
+        let answer = places.client.ask_with(&places.dev.url(), headers).expect("an answer");
+        (answer.status, answer.header("dyninka-place").to_owned(), answer.body)
+    };
+    assert_eq!(places.asked(&[]), hpc);
+    assert_eq!(ran(&[]).1, "wish@hpc, bucket:images@hpc, fetch@hpc, last@hpc");
+    for (header, value, instance) in [
+        ("dyninka-needs", "gpu", hpc),
+        ("dyninka-needs", "batch, !gpu", cc1),
+        ("dyninka-needs", "zone=us", cc1),
+        ("dyninka-zone", "germany", hpc),
+    ] {
+        assert_eq!(places.asked(&[(header, value)]), instance, "{header}: {value}");
+    }
+    let away = ran(&[("dyninka-needs", "!gpu")]).1;
+    assert_eq!(away, "wish@hpc, bucket:images@hpc, fetch@cc1, last@hpc", "it reads the master from there");
+    let (status, _, body) = ran(&[("dyninka-zone", "us")]);
+    assert!(status == 503 && body.contains("last is in hpc, which is not in us"), "{status} {body}");
+    let (status, _, body) = ran(&[("dyninka-needs", "tpu")]);
+    assert!(status == 503 && body.contains("cc1 does not have tpu; hpc does not have tpu"), "{status} {body}");
+    for wrong in ["gpu,", "g pu", "!gpu, gpu", "a=b=c"] {
+        let (status, _, body) = ran(&[("dyninka-needs", wrong)]);
+        assert!(
+            status == 400 && body.contains("Dyninka-Needs does not read at character "),
+            "{wrong}: {status} {body}"
+        );
+    }
+    // A rule counts once it was applied, for the requests that match all of it.
+    let home = places.server.home.path();
+    let rule =
+        "[[routes]]\nmatch = { service = \"fetch\", bucket = \"images\", prefix = \"cats/\" }\nplaces = [\"cc1\"]\n";
+    let text = settings(home, "{ master = \"hpc\", audit = \"1s\" }");
+    fs::write(home.join("next.toml"), format!("{text}{rule}")).expect("written");
+    assert!(places.server.says(&["plan", "next.toml"]).contains("change rules for requests"));
+    places.server.says(&["apply", "next.toml", "--yes"]);
+    places.wait_for_instance(&[("dyninka-data", "images/cats/1")], cc1);
+    assert_eq!(places.asked(&[("dyninka-data", "images/dogs/1")]), hpc, "the rule is of other keys");
+    let (ended, stderr) = places.dev.stop();
+    assert!(ended.success(), "{stderr}");
+}
+
+/// F22: of 1,000 requests with the version of the last write, over three places whose copies are late, none reads an older one.
+#[test]
+fn thousand_requests_with_a_version_over_three_places_read_no_older_one() {
+    let said = "[data]\nsettings = \"data.toml\"\nplace = \"cc1\"\npolicy = \"round_robin\"\n\
+                [services.fetch]\nplaces = [\"hpc\", \"cc1\", \"cc2\"]\n";
+    let places = Places::start_with(APP, said);
+    places.apply("{ master = \"hpc\", at = [\"cc1\", \"cc2\"], audit = \"1h\" }");
+    places.server.says(&["wait", "images"]);
+    places.wait_for("images", "fetch near images: fetch in hpc or fetch.2 in cc1 or fetch.3 in cc2");
+    let home = places.server.home.path();
+    let read = |headers: &[(&str, &str)]| {
+        let answer = places.client.ask_with(&places.dev.url(), headers).expect("an answer");
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let (_, text): (u64, String) = serde_json::from_str(&answer.body).expect("an answer");
+        (text, answer.header("dyninka-place").to_owned())
+    };
+    let (mut with_version, mut old, mut seen) = (0, 0, std::collections::BTreeSet::new());
+    for round in 0..10 {
+        places.server.says(&["pause", "images"]);
+        let text = format!("round {round}");
+        fs::write(home.join("cat"), &text).expect("written");
+        let said = places.server.says(&["put", "images/cats/1", "cat"]);
+        let digits = said.split("version ").nth(1).expect("a version").chars().take_while(char::is_ascii_digit);
+        let version = format!("images={}", digits.collect::<String>());
+        let versions = [("dyninka-data-version", version.as_str())];
+        let mut is_new = |count: usize| {
+            for _ in 0..count {
+                let (found, at) = read(&versions);
+                assert_eq!(found, text, "{version} read {at}");
+                with_version += 1;
+                seen.insert(at);
+            }
+        };
+        is_new(50);
+        // Those that ask for none read what is near, which may be older.
+        old += (0..30).filter(|_| read(&[]).0 != text).count();
+        places.server.says(&["resume", "images"]);
+        is_new(25);
+        places.server.says(&["wait", "images"]);
+        is_new(25);
+    }
+    assert_eq!((with_version, old > 0), (1_000, true), "{old} without a version were older");
+    println!("{old} of 300 requests without a version read an older one; with one, {seen:?}");
     let (ended, stderr) = places.dev.stop();
     assert!(ended.success(), "{stderr}");
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Instant;
 
-use support::disk::Disk;
+use support::disk::{Disk, FailingDisk};
 
 use crate::server::{LOOK, PATIENCE};
 use crate::weed::{KEY, Weed};
@@ -65,6 +65,55 @@ fn catalog_whose_disk_is_full_refuses_changes_and_one_on_a_closed_disk_does_not_
         .output()
         .expect("dyn runs");
     assert!(!start.status.success() && words(&start).contains("cannot open the store"), "{}", words(&start));
+}
+
+/// F26: a catalog whose disk becomes read-only amid the run: changes are refused, reads go on, and nothing that was told is lost.
+#[test]
+fn catalog_whose_disk_becomes_read_only_refuses_changes_and_goes_on_after_it_is_mended() {
+    let (home, mut disk) = (tempfile::tempdir().expect("a folder"), FailingDisk::new("64M"));
+    let text = settings(home.path());
+    let catalog = disk.path().join("catalog.db").display().to_string();
+    let mut server = Server::start_as(home, &text, &["--catalog", &catalog], &[]).0;
+    let home = server.home.path().to_owned();
+    fs::write(home.join("file"), noise(1, 5_000)).expect("written");
+    server.says(&["put", "images/before", "file"]);
+    server.says(&["wait", "images"]);
+    disk.fail();
+    for change in [&["put", "images/more", "file"][..], &["pause", "images"], &["rm", "images/before"]] {
+        let refused = server.run(change);
+        assert!(
+            !refused.status.success() && words(&refused).contains("the catalog does not answer"),
+            "{}",
+            words(&refused)
+        );
+    }
+    let address = fs::read_to_string(home.join("data/address")).expect("an address");
+    let token = fs::read_to_string(home.join("data/token")).expect("a token");
+    let url = format!("http://{}/v1/buckets/images/pause", address.trim());
+    let bearer = format!("Bearer {}", token.trim());
+    let told = support::session::Client::default().post_with(&url, "", &[("authorization", &bearer)]);
+    assert_eq!(told.status, 503, "{}", told.body);
+    // Nobody took a refused deletion for one: the copy has the object, and reads go on.
+    server.says(&["get", "images/before", "copy", "--store", "cc1"]);
+    assert_eq!(fs::read(home.join("copy")).expect("a copy"), noise(1, 5_000));
+    assert!(server.says(&["status"]).contains("bucket images"));
+    server.signal("-KILL");
+    drop(server.process.wait());
+    disk.mend();
+    let (process, _lines) = Server::spawn(&home, &["--catalog", &catalog], &[]);
+    server.process = process;
+    server.says(&["put", "images/after", "file"]);
+    server.says(&["wait", "images"]);
+    let copies = |store: &str| {
+        let mut names: Vec<_> = fs::read_dir(home.join(store).join("images"))
+            .expect("a bucket")
+            .map(|entry| entry.expect("an entry").file_name())
+            .collect();
+        names.sort();
+        names
+    };
+    assert_eq!(copies("cc1"), copies("hpc"));
+    assert!(copies("hpc").iter().any(|name| name == "after"));
 }
 
 /// Processes that have this home.

@@ -99,12 +99,16 @@ fn a_bucket_is_added_by_a_plan_watched_promoted_and_forgotten() {
     browser.press("9");
     browser.shows("dyn data serve");
 
-    let mut settings = String::from("places = { here = { zones = [\"germany\"] }, there = {} }\n[stores]\n");
+    let mut settings =
+        String::from("places = { here = { zones = [\"germany\"] }, there = { labels = [\"gpu\"] } }\n[stores]\n");
     for (store, place) in [("a", "here"), ("b", "there")] {
         let folder = home.join(store);
         fs::create_dir_all(&folder).unwrap();
         settings += &format!("{store} = {{ place = \"{place}\", folder = {:?} }}\n", folder.display().to_string());
     }
+    settings += "[endpoints]\nnear = { url = \"http://127.0.0.1:1\", place = \"here\" }\n\
+                 far = { url = \"http://127.0.0.1:2\", place = \"there\" }\n\
+                 [[routes]]\nmatch = { method = \"PUT\" }\nendpoints = [\"far\"]\npolicy = \"first\"\n";
     fs::write(home.join("data.toml"), settings).unwrap();
     let mut server = dyn_at(home);
     server.args(["data", "serve", "--config", "data.toml", "--listen", "127.0.0.1:0"]).stdout(Stdio::piped());
@@ -142,6 +146,16 @@ fn a_bucket_is_added_by_a_plan_watched_promoted_and_forgotten() {
         "a whole copy",
         "document.querySelector('[aria-label=\"Buckets by places\"] tbody tr')?.innerText.includes('whole')",
     );
+    // Each place says what it is, and which endpoint of the door serves which buckets.
+    for (place, words) in
+        [("here", "germany"), ("here", "near for images"), ("there", "gpu"), ("there", "far for images")]
+    {
+        let said = format!(
+            "[...document.querySelectorAll('[aria-label=Places] tbody tr')].some((row) => row.innerText.startsWith('{place}') && row.innerText.includes('{words}'))"
+        );
+        browser.until(words, &said);
+    }
+    browser.until("the rule", "document.querySelector('[aria-label=Places] ol').innerText.includes('→ far by first')");
     browser.press("j");
     browser.until("its objects", "document.querySelectorAll('.objects tbody tr').length === 2");
     browser.run("const input = document.querySelector('[aria-label=Objects] input'); input.value = 'cats/'; input.dispatchEvent(new Event('input', { bubbles: true }))");

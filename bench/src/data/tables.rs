@@ -141,6 +141,7 @@ impl Teller {
             epoch: "bench".to_owned(),
             number: self.number,
             buckets: [("images".to_owned(), images)].into(),
+            ..NearTable::default()
         };
         for door in &self.doors {
             let told = self.client.put(&door.url).bearer_auth(&door.token).json(&table).send().await;

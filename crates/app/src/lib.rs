@@ -66,7 +66,7 @@ pub use diagnostic::{Diagnostic, Related, Severity, SourcePlace};
 pub use edge::Edge;
 pub use graph::{Drawing, graph, report};
 pub use memory::Memory as Incremental;
-pub use model::{App, AppBucket, Flow, Input, Needs, Output, PlacedStatic, Service, ServiceSlice, Stub};
+pub use model::{App, AppBucket, Flow, Input, Needs, Output, PlacedStatic, Service, ServiceSlice, Stub, WantedPlaces};
 pub use moved::CodeShift;
 pub use parse::parse;
 pub use quantity::{Cpu, Memory, NoAmount, TimeSpan};

@@ -52,6 +52,15 @@ pub struct AppBucket {
     pub place: SourcePlace,
 }
 
+/// The places that a service runs in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WantedPlaces {
+    /// Words that each of them has, such as `hpc` or `zone=germany, gpu`.
+    pub words: String,
+    /// Where they are written.
+    pub place: SourcePlace,
+}
+
 /// A function that becomes a service.
 #[derive(Clone, Debug)]
 pub struct Service {
@@ -81,6 +90,8 @@ pub struct Service {
     pub needs: Needs,
     /// `#[service(near = "images")]`: the bucket that it works on. It has no part in what the service means.
     pub near: Option<AppBucket>,
+    /// `#[service(on = "zone=germany")]`: the places that it runs in. It has no part in what the service means.
+    pub on: Option<WantedPlaces>,
     /// The function's name in the file.
     pub place: SourcePlace,
     /// The types of its inputs, in order.

@@ -17,8 +17,9 @@ use crate::syntax::is_named;
 /// What `replay` has and no other: it says what a replay may do.
 const REPLAY: &str = "replay";
 /// What else there is. None of it has a part in what a service means.
-const NEEDS: [&str; 14] = [
+const NEEDS: [&str; 15] = [
     "near",
+    "on",
     "replicas",
     "cpu",
     "memory",
@@ -42,13 +43,15 @@ pub(crate) struct Options {
     /// What it asks of those who run it.
     pub(crate) needs: Needs,
     /// The bucket that it works on.
-    pub(crate) near: Option<NearOption>,
+    pub(crate) near: Option<TextOption>,
+    /// The places that it runs in.
+    pub(crate) on: Option<TextOption>,
 }
 
-/// The bucket that a service works on, and where its name is written.
+/// A text, and where it is written.
 #[derive(Clone, Debug)]
-pub(crate) struct NearOption {
-    pub(crate) bucket: String,
+pub(crate) struct TextOption {
+    pub(crate) text: String,
     pub(crate) range: Range<usize>,
 }
 
@@ -64,7 +67,7 @@ pub(crate) struct Fault {
 
 /// Reads them; what is wrong goes to `faults`.
 pub(crate) fn read(function: &syn::ItemFn, faults: &mut Vec<Fault>) -> Options {
-    let mut options = Options { replay: None, needs: Needs::default(), near: None };
+    let mut options = Options { replay: None, needs: Needs::default(), near: None, on: None };
     let fault = |spanned: &dyn Spanned, message, help| Fault {
         range: spanned.span().byte_range(),
         message,
@@ -108,7 +111,8 @@ impl Options {
         let Needs { replicas, cpu, memory, jobs, load } = &mut self.needs;
         match name {
             REPLAY => self.replay = Some(flag(name, value)?),
-            "near" => self.near = Some(NearOption { bucket: text(name, value)?, range: value.span().byte_range() }),
+            "near" => self.near = Some(TextOption { text: text(name, value)?, range: value.span().byte_range() }),
+            "on" => self.on = Some(TextOption { text: text(name, value)?, range: value.span().byte_range() }),
             "replicas" => *replicas = Some(count(name, value)?),
             "cpu" => *cpu = Some(amount(name, value)?),
             "memory" => *memory = Some(amount(name, value)?),

@@ -11,7 +11,7 @@ use crate::diagnostic::{Diagnostic, SourcePlace};
 use crate::flow::{self, Placer};
 use crate::kept::{KeptService, KeptServices};
 use crate::memory::{Known, Memory};
-use crate::model::{App, AppBucket, Flow, Service};
+use crate::model::{App, AppBucket, Flow, Service, WantedPlaces};
 use crate::nesting;
 use crate::reach::Index;
 use crate::read;
@@ -181,7 +181,11 @@ impl Reader<'_> {
         let place = |range: &Range<usize>| tree.place(0, &item.at(range));
         let near = || {
             let near = signature.options.near.as_ref()?;
-            Some(AppBucket { name: near.bucket.clone(), place: place(&near.range) })
+            Some(AppBucket { name: near.text.clone(), place: place(&near.range) })
+        };
+        let on = || {
+            let on = signature.options.on.as_ref()?;
+            Some(WantedPlaces { words: on.text.clone(), place: place(&on.range) })
         };
         let before = self.before.as_ref().and_then(|(before, differences)| {
             let kept = differences.kept(before, number, &own)?;
@@ -193,7 +197,7 @@ impl Reader<'_> {
             service.input_places = signature.input_ranges.iter().map(place).collect();
             service.output_place = place(&signature.output_range);
             (service.replay, service.needs) = (signature.options.replay, signature.options.needs);
-            service.near = near();
+            (service.near, service.on) = (near(), on());
             if has_moved {
                 service.places = App::places(tree, service.reach.items.iter().copied());
             }
@@ -235,6 +239,7 @@ impl Reader<'_> {
             replay: signature.options.replay,
             needs: signature.options.needs,
             near: near(),
+            on: on(),
             place: place(&item.name_range),
             reach,
             apart: Arc::default(),

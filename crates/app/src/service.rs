@@ -40,8 +40,8 @@ impl Signed {
     pub(crate) fn shifted(mut self, start: usize) -> Self {
         let Signature { input_ranges, output_range, options, .. } = &mut self.signature;
         let faults = self.faults.iter_mut().map(|fault| &mut fault.range);
-        let near = options.near.as_mut().map(|near| &mut near.range);
-        for range in input_ranges.iter_mut().chain([output_range]).chain(near).chain(faults) {
+        let texts = options.near.iter_mut().chain(&mut options.on).map(|option| &mut option.range);
+        for range in input_ranges.iter_mut().chain([output_range]).chain(texts).chain(faults) {
             *range = back(range.clone(), start);
         }
         self

@@ -1,5 +1,6 @@
 //! Mistakes in the settings: each with its place and a hint.
 
+use protocol::near::is_label;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -26,7 +27,7 @@ impl DataMistake {
     pub(crate) fn of_toml(text: &str, error: &toml::de::Error) -> Self {
         let before = error.span().map_or("", |span| text.get(..span.start).unwrap_or(text));
         let line = before.matches('\n').count() + 1;
-        let hint = "tables are [places.NAME], [stores.NAME], [buckets.NAME], [endpoints.NAME] and [server]";
+        let hint = "tables are [places.NAME], [stores.NAME], [buckets.NAME], [endpoints.NAME], [[routes]] and [server]";
         Self::new(format!("line {line}"), error.message(), hint)
     }
 }
@@ -45,6 +46,12 @@ pub fn check(settings: &DataSettings) -> Vec<DataMistake> {
             mistakes.push(DataMistake::new(name, "is no name of a place, a store or an endpoint", hint));
         }
     }
+    for (name, place) in &settings.places {
+        for label in place.labels.iter().filter(|label| !is_label(label)) {
+            let hint = "such as gpu or disk=ssd; zones are written as `zones`";
+            mistakes.push(DataMistake::new(format!("places.{name}.labels"), format!("{label:?} is no label"), hint));
+        }
+    }
     for (name, store) in &settings.stores {
         of_store(settings, name, store, &mut mistakes);
     }
@@ -57,6 +64,7 @@ pub fn check(settings: &DataSettings) -> Vec<DataMistake> {
     for (name, endpoint) in &settings.endpoints {
         of_endpoint(settings, name, endpoint, &mut mistakes);
     }
+    crate::rule::check(settings, &mut mistakes);
     if let Some(header) = settings.server.header.as_ref().filter(|header| !is_header(header)) {
         let hint = "such as X-FaDO-Bucket; Dyninka-Data is always read";
         mistakes.push(DataMistake::new("server.header", format!("{header:?} is no header of a bucket"), hint));
@@ -103,11 +111,14 @@ fn is_origin(url: &str) -> bool {
 
 /// Whether a header may name a bucket: it is a token, and none that HTTP itself reads.
 fn is_header(name: &str) -> bool {
-    const TAKEN: [&str; 7] = [
+    const TAKEN: [&str; 10] = [
         "connection",
         "content-length",
         "dyninka-data",
         "dyninka-data-version",
+        "dyninka-needs",
+        "dyninka-place",
+        "dyninka-zone",
         "host",
         "transfer-encoding",
         "upgrade",
@@ -214,7 +225,7 @@ fn of_bucket(settings: &DataSettings, name: &str, bucket: &BucketSettings, into:
 }
 
 /// A name that is not there, with those that are.
-fn unknown<'a>(at: &str, what: &str, name: &str, known: impl Iterator<Item = &'a String>) -> DataMistake {
+pub(crate) fn unknown<'a>(at: &str, what: &str, name: &str, known: impl Iterator<Item = &'a String>) -> DataMistake {
     let known: std::collections::BTreeSet<&str> = known.map(String::as_str).collect();
     let hint = if known.is_empty() {
         "there is none yet".to_owned()

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use protocol::near::{NearNeed, NearTable};
+use protocol::near::{NearNeed, NearTable, PlaceBounds};
 use protocol::{DataHeaderError, DataNeed, RequestData};
 
 use crate::catalog::DataCatalog;
 use crate::near;
 use crate::route::{BucketRoute, EndpointSettings, RoutePolicy};
+use crate::rule::{DoorRequest, RouteRule};
 use crate::view::{BucketCount, view};
 
 /// Endpoints and buckets, as requests are routed by them.
@@ -22,7 +23,19 @@ pub struct DoorTable {
     policy: RoutePolicy,
     /// Who holds which bucket, as hosts are told it.
     buckets: NearTable,
+    rules: Vec<RouteRule>,
     routes: BTreeMap<String, BucketRoute>,
+}
+
+/// A request at the door.
+#[derive(Clone, Copy)]
+pub struct DoorAsk<'a> {
+    pub data: &'a RequestData,
+    /// Places that may serve it.
+    pub bounds: &'a PlaceBounds,
+    pub request: DoorRequest<'a>,
+    /// Since objects were looked at.
+    pub age_ms: u64,
 }
 
 /// The endpoints that may serve a request.
@@ -65,41 +78,82 @@ impl DoorTable {
             place: settings.server.place.clone(),
             policy: settings.server.policy,
             buckets: near::live(&view(catalog, counts), "", 0),
+            rules: settings.routes.clone(),
             routes: routes.collect(),
         }
     }
 
-    /// The endpoints that may serve a request. `age_ms`: since objects were looked at.
-    pub fn route(&self, data: &RequestData, age_ms: u64) -> Result<DoorRoute, DoorRefusal> {
-        let mut needs = data.needs(None);
-        let Some(first) = needs.first() else { return Err(DoorRefusal::Unnamed) };
-        let route = self.routes.get(first.bucket);
+    /// The endpoints that may serve a request: by rules, by the route of its bucket, else by where its data is. None is out of
+    /// its bounds.
+    pub fn route(&self, ask: &DoorAsk<'_>) -> Result<DoorRoute, DoorRefusal> {
+        let mut needs = ask.data.needs(None);
         if let Some(unknown) = self.buckets.unknown(&needs) {
             return Err(DoorRefusal::NoBucket(unknown.to_owned()));
         }
-        let policy = route.and_then(|route| route.policy).unwrap_or(self.policy);
-        let named = route.map(|route| route.endpoints.as_slice()).unwrap_or_default();
-        let all: Vec<usize> = if named.is_empty() {
-            (0..self.endpoints.len()).collect()
-        } else {
+        let rule = self.rules.iter().find(|rule| rule.matches.matches(ask.data, &ask.request));
+        let route = needs.first().and_then(|first| self.routes.get(first.bucket));
+        let named = self.named(rule, route);
+        if named.is_none() && needs.is_empty() {
+            return Err(DoorRefusal::Unnamed);
+        }
+        let policy = rule.and_then(|rule| rule.policy).or(route.and_then(|route| route.policy)).unwrap_or(self.policy);
+        if named.is_some() {
             // A person says that these do, wherever the data is; how new it is there they cannot know.
             needs.retain(|need| need.version.is_some());
-            named.iter().filter_map(|name| self.endpoints.iter().position(|(known, _)| known == name)).collect()
-        };
-        let may: Vec<usize> = all.iter().copied().filter(|at| self.lacks(*at, &needs, age_ms).is_empty()).collect();
+        }
+        let all: Vec<usize> = named.unwrap_or_else(|| (0..self.endpoints.len()).collect());
+        let may: Vec<usize> = all.iter().copied().filter(|at| self.lacks(*at, &needs, ask).is_empty()).collect();
         if may.is_empty() {
-            let why =
-                all.iter().map(|at| (self.endpoints[*at].0.clone(), self.lacks(*at, &needs, age_ms).join(" and ")));
+            let why = all.iter().map(|at| (self.endpoints[*at].0.clone(), self.lacks(*at, &needs, ask).join(" and ")));
             return Err(DoorRefusal::NoPlace(why.collect()));
         }
         Ok(DoorRoute { policy, may })
     }
 
+    /// Exactly these endpoints, where a rule or the route of a bucket names them, in their order.
+    fn named(&self, rule: Option<&RouteRule>, route: Option<&BucketRoute>) -> Option<Vec<usize>> {
+        let by_name = |names: &[String]| {
+            let at = |name: &String| self.endpoints.iter().position(|(known, _)| known == name);
+            names.iter().filter_map(at).collect::<Vec<_>>()
+        };
+        if let Some(rule) = rule.filter(|rule| !rule.endpoints.is_empty()) {
+            return Some(by_name(&rule.endpoints));
+        }
+        if let Some(rule) = rule.filter(|rule| !rule.places.is_empty()) {
+            let of = |place: &String| {
+                let is_there = |at: &usize| self.endpoints[*at].1.place == *place;
+                (0..self.endpoints.len()).filter(is_there).collect::<Vec<_>>()
+            };
+            return Some(rule.places.iter().flat_map(of).collect());
+        }
+        let names = route.map(|route| route.endpoints.as_slice()).filter(|names| !names.is_empty())?;
+        Some(by_name(names))
+    }
+
+    /// Buckets by the endpoint that serves requests which name nothing else.
+    pub fn served(&self) -> BTreeMap<String, Vec<String>> {
+        let mut served: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for bucket in self.buckets.buckets.keys() {
+            let data = RequestData {
+                text: bucket.clone(),
+                needs: vec![DataNeed { bucket: bucket.clone(), key: None }],
+                ..RequestData::default()
+            };
+            let request = DoorRequest { method: "GET", header: &|_| None };
+            let ask = DoorAsk { data: &data, bounds: &PlaceBounds::default(), request, age_ms: 0 };
+            for at in self.route(&ask).map(|route| route.may).unwrap_or_default() {
+                served.entry(self.endpoints[at].0.clone()).or_default().push(bucket.clone());
+            }
+        }
+        served
+    }
+
     /// What the place of an endpoint lacks.
-    fn lacks(&self, at: usize, needs: &[NearNeed<'_>], age_ms: u64) -> Vec<String> {
+    fn lacks(&self, at: usize, needs: &[NearNeed<'_>], ask: &DoorAsk<'_>) -> Vec<String> {
         let place = &self.endpoints[at].1.place;
-        let lacks = |need: &NearNeed<'_>| Some(format!("{place} {}", self.buckets.lacks(place, need, age_ms)?));
-        needs.iter().filter_map(lacks).collect()
+        let bound = self.buckets.out_of_bounds(place, ask.bounds);
+        let lacks = needs.iter().filter_map(|need| self.buckets.lacks(place, need, ask.age_ms));
+        bound.into_iter().chain(lacks).map(|why| format!("{place} {why}")).collect()
     }
 }
 
@@ -142,9 +196,20 @@ master = "cc2"
     }
 
     fn route(of: &(DataCatalog, BTreeMap<String, BucketCount>), data: &str, versions: Option<&str>) -> String {
+        bound(of, data, versions, (None, None))
+    }
+
+    fn bound(
+        of: &(DataCatalog, BTreeMap<String, BucketCount>),
+        data: &str,
+        versions: Option<&str>,
+        (zones, needs): (Option<&str>, Option<&str>),
+    ) -> String {
         let table = DoorTable::new(&of.0, &of.1);
         let data = RequestData::read((!data.is_empty()).then_some(data), versions).expect("it reads");
-        match table.route(&data, 0) {
+        let bounds = PlaceBounds::read(zones, needs).expect("they read");
+        let request = DoorRequest { method: "GET", header: &|name| (name == "X-Tier").then_some("gold") };
+        match table.route(&DoorAsk { data: &data, bounds: &bounds, request, age_ms: 0 }) {
             Ok(DoorRoute { policy, may }) => {
                 let names: Vec<&str> = may.iter().map(|at| table.endpoints[*at].0.as_str()).collect();
                 format!("{} {}", policy.name(), names.join(","))
@@ -169,6 +234,52 @@ master = "cc2"
         assert_eq!(route(&of, "images", Some("images=7")), "round_robin a,b,d");
         assert_eq!(route(&of, "images", Some("images=8")), "round_robin a");
         assert_eq!(route(&of, "images", Some("images=*")), "round_robin a");
+    }
+
+    #[test]
+    fn endpoints_out_of_the_bounds_of_a_request_are_never_asked() {
+        let text = TEXT.replace(
+            "places = { hpc = {}, cc1 = {}, cc2 = {} }",
+            "places = { hpc = { zones = [\"germany\"] }, cc1 = { zones = [\"us\"], labels = [\"gpu\"] }, cc2 = {} }",
+        );
+        let of = whole(&text);
+        let route = |data: &str, zones, needs| bound(&of, data, None, (zones, needs));
+        assert_eq!(route("images", Some("germany"), None), "round_robin a");
+        assert_eq!(route("images", None, Some("gpu")), "round_robin b,d");
+        assert_eq!(route("images", Some("!germany"), Some("gpu, !spot")), "round_robin b,d");
+        let none = route("images", Some("germany"), Some("gpu"));
+        assert!(none.starts_with("NoPlace") && none.contains("\"a\": \"hpc does not have gpu\""), "{none}");
+        assert!(none.contains("cc2 is not in germany and cc2 has no copy of images"), "{none}");
+        // What a person named is bound all the same.
+        let of = whole(
+            &format!("{text}[buckets.images.route]\nendpoints = [\"c\", \"a\"]\n")
+                .replace("[buckets.models]\nmaster = \"cc2\"\n", ""),
+        );
+        assert_eq!(bound(&of, "images", None, (Some("germany"), None)), "round_robin a");
+    }
+
+    #[test]
+    fn first_rule_that_matches_goes_before_the_route_of_a_bucket() {
+        let rules = "[[routes]]\nmatch = { bucket = \"images\", prefix = \"large/\", method = \"GET\" }\nplaces = [\"cc2\", \"hpc\"]\n\
+                     [[routes]]\nmatch = { service = \"map\" }\nplaces = [\"cc2\"]\n\
+                     [[routes]]\nmatch = { bucket = \"images\", prefix = \"odd/\", header = { X-Tier = \"gold\" } }\nendpoints = [\"d\"]\npolicy = \"first\"\n\
+                     [[routes]]\nmatch = { bucket = \"images\", method = \"PUT\" }\nendpoints = [\"c\"]\n";
+        let of = whole(&format!("{TEXT}{rules}"));
+        assert_eq!(route(&of, "images/large/1", None), "round_robin c,a");
+        assert_eq!(route(&of, "images/large/1", Some("images=9")), "round_robin a", "how new it is counts");
+        assert_eq!(route(&of, "images/odd/1", None), "first d");
+        assert_eq!(route(&of, "images/small/1", None), "round_robin a,b,d");
+        assert_eq!(route(&of, "", None), "Unnamed");
+        let table = DoorTable::new(&of.0, &of.1);
+        let served = table.served();
+        assert_eq!(
+            (served["a"].as_slice(), served["c"].as_slice()),
+            (["images".to_owned()].as_slice(), ["models".to_owned()].as_slice())
+        );
+        // One that matches every request needs no bucket.
+        let of =
+            whole(&format!("{TEXT}[[routes]]\nmatch = {{ header = {{ X-Tier = \"gold\" }} }}\nendpoints = [\"b\"]\n"));
+        assert_eq!(route(&of, "", None), "round_robin b");
     }
 
     #[test]

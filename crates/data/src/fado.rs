@@ -71,7 +71,7 @@ pub fn import(text: &str) -> Result<FadoImport, DataMistake> {
     let mut settings = DataSettings::default();
     for cluster in file.clusters {
         let zones: BTreeSet<String> = cluster.zones.into_iter().collect();
-        settings.places.insert(name(&cluster.name), PlaceSettings { zones });
+        settings.places.insert(name(&cluster.name), PlaceSettings { zones, ..PlaceSettings::default() });
     }
     let mut places_of: BTreeMap<String, String> = BTreeMap::new();
     for storage in file.storage_deployments {

@@ -4,7 +4,7 @@
 //! update. [`placing`] picks stores, [`planning`] shows a change before it is made. [`compare`] says from listings what is to
 //! be copied and deleted: events are hints, listings the truth. [`guard`] stops a wiped master from wiping its replicas.
 //! [`near`] is what hosts are told of all that.
-//! [`door`] says which endpoints may serve a request from outside.
+//! [`door`] says which endpoints may serve a request from outside, and [`rule`] where people want it otherwise.
 
 pub mod amount;
 pub mod catalog;
@@ -18,6 +18,7 @@ pub mod pattern;
 pub mod placing;
 pub mod planning;
 pub mod route;
+pub mod rule;
 pub mod settings;
 pub mod view;
 pub mod watermark;

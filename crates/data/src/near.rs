@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use protocol::near::{NearBucket, NearCopy, NearTable};
+use protocol::near::{NearBucket, NearCopy, NearPlace, NearTable};
 use protocol::{BucketCopy, BucketHome};
 
 use crate::DataSettings;
-use crate::settings::BucketSettings;
-use crate::view::{BucketLook, DataView};
+use crate::rule;
+use crate::settings::{BucketSettings, PlaceSettings};
+use crate::view::{BucketLook, DataView, PlaceLook};
 
 /// By store that may hold a bucket: its name there.
 pub fn names(settings: &DataSettings, name: &str, bucket: &BucketSettings) -> BTreeMap<String, String> {
@@ -25,6 +26,14 @@ pub fn home(settings: &DataSettings, name: &str, bucket: &BucketSettings, place:
     BucketHome { reads: copy(near.unwrap_or(&bucket.master)), writes: copy(&bucket.master), near: BTreeMap::new() }
 }
 
+/// The places of settings, with their zones and labels.
+pub fn places(settings: &DataSettings) -> BTreeMap<String, NearPlace> {
+    let place = |(name, of): (&String, &PlaceSettings)| {
+        (name.clone(), NearPlace { zones: of.zones.clone(), labels: of.labels.clone() })
+    };
+    settings.places.iter().map(place).collect()
+}
+
 /// What settings fix: the master of each bucket, and copies that they name. How new those are nobody knows.
 pub fn fixed(settings: &DataSettings) -> NearTable {
     let place = |store: &str| settings.stores.get(store).map(|store| store.place.clone()).unwrap_or_default();
@@ -36,13 +45,18 @@ pub fn fixed(settings: &DataSettings) -> NearTable {
         }
         (name.clone(), NearBucket { master: place(&bucket.master), at })
     });
-    NearTable { epoch: String::new(), number: 0, buckets: buckets.collect() }
+    let (places, rules) = (places(settings), rule::of_hosts(&settings.routes));
+    NearTable { epoch: String::new(), number: 0, buckets: buckets.collect(), places, rules }
 }
 
 /// What a data server says.
 pub fn live(view: &DataView, epoch: &str, number: u64) -> NearTable {
     let buckets = view.buckets.iter().map(|(name, look)| (name.clone(), bucket(view, look)));
-    NearTable { epoch: epoch.to_owned(), number, buckets: buckets.collect() }
+    let place = |(name, of): (&String, &PlaceLook)| {
+        (name.clone(), NearPlace { zones: of.zones.clone(), labels: of.labels.clone() })
+    };
+    let (places, rules) = (view.places.iter().map(place).collect(), rule::of_hosts(&view.routes));
+    NearTable { epoch: epoch.to_owned(), number, buckets: buckets.collect(), places, rules }
 }
 
 fn bucket(view: &DataView, look: &BucketLook) -> NearBucket {
@@ -115,6 +129,7 @@ mod tests {
         let table = fixed(&DataSettings::read(text).unwrap());
         assert_eq!(words(&table.buckets["fixed"]), "a; a: a 0, b: b 0");
         assert_eq!(words(&table.buckets["free"]), "b; b: b 0");
+        assert_eq!(table.places.keys().collect::<Vec<_>>(), ["a", "b"]);
     }
 
     #[test]

@@ -68,6 +68,10 @@ pub enum ConfigStep {
     ForgetEndpoint {
         endpoint: String,
     },
+    /// Other zones or labels of places.
+    ChangePlaces,
+    /// Other rules for requests.
+    ChangeRoutes,
     /// Other settings of the server.
     ChangeServer,
 }
@@ -135,6 +139,12 @@ pub fn plan(now: &DataCatalog, wanted: &DataSettings, move_master: bool) -> Conf
     let gone = before.iter().filter(|name| !after.contains(name));
     plan.steps.extend(gone.map(|store| ConfigStep::ForgetStore { store: store.clone() }));
     endpoints(&now.settings, wanted, &mut plan.steps);
+    if now.revision > 0 && now.settings.places != wanted.places {
+        plan.steps.push(ConfigStep::ChangePlaces);
+    }
+    if now.settings.routes != wanted.routes {
+        plan.steps.push(ConfigStep::ChangeRoutes);
+    }
     if now.revision > 0 && now.settings.server != wanted.server {
         plan.steps.push(ConfigStep::ChangeServer);
     }

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use crate::check::DataMistake;
 use crate::route::{BucketRoute, EndpointSettings, RoutePolicy};
+use crate::rule::RouteRule;
 
 /// Places, stores and buckets, as `data.toml` has them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -18,6 +19,9 @@ pub struct DataSettings {
     /// Functions that are not services of an app.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub endpoints: BTreeMap<String, EndpointSettings>,
+    /// Rules for requests. The first that matches counts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub routes: Vec<RouteRule>,
     pub server: DataServerSettings,
 }
 
@@ -28,6 +32,9 @@ pub struct PlaceSettings {
     /// Labels that buckets are bound to, such as `germany`.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub zones: BTreeSet<String>,
+    /// Labels that requests and services ask for, such as `gpu` and `disk=ssd`.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub labels: BTreeSet<String>,
 }
 
 /// A store of objects.

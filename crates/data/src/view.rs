@@ -1,23 +1,36 @@
 //! The catalog as others see it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::catalog::{DataCatalog, ReplicaRecord};
 use crate::route::BucketRoute;
+use crate::rule::RouteRule;
 use crate::watermark;
 
 /// All of the catalog but objects.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DataView {
     pub revision: u64,
+    #[serde(default)]
+    pub places: BTreeMap<String, PlaceLook>,
     pub stores: BTreeMap<String, StoreLook>,
     pub buckets: BTreeMap<String, BucketLook>,
     /// Endpoints of functions.
     #[serde(default)]
     pub endpoints: BTreeMap<String, EndpointLook>,
+    /// Rules for requests. The first that matches counts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub routes: Vec<RouteRule>,
+}
+
+/// A place.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PlaceLook {
+    pub zones: BTreeSet<String>,
+    pub labels: BTreeSet<String>,
 }
 
 /// An endpoint of functions.
@@ -28,6 +41,9 @@ pub struct EndpointLook {
     pub url: String,
     /// Why the last request did not come to it.
     pub trouble: Option<String>,
+    /// Buckets whose requests the door leads to it now.
+    #[serde(default)]
+    pub buckets: Vec<String>,
     /// Requests that it answered since the server began.
     pub requests: u64,
 }
@@ -168,11 +184,18 @@ pub fn view(catalog: &DataCatalog, counts: &BTreeMap<String, BucketCount>) -> Da
         let url = format!("{}{}", of.url, of.path.as_deref().unwrap_or_default());
         (name.clone(), EndpointLook { place: of.place.clone(), url, ..EndpointLook::default() })
     });
+    let places = catalog
+        .settings
+        .places
+        .iter()
+        .map(|(name, of)| (name.clone(), PlaceLook { zones: of.zones.clone(), labels: of.labels.clone() }));
     DataView {
         revision: catalog.revision,
+        places: places.collect(),
         stores: stores.collect(),
         buckets: buckets.collect(),
         endpoints: endpoints.collect(),
+        routes: catalog.settings.routes.clone(),
     }
 }
 

@@ -73,7 +73,7 @@ impl World {
         for name in NAMES {
             let zones = if name == "cc2" { vec!["germany"] } else { vec!["germany", "fast"] };
             let zones = zones.into_iter().map(str::to_owned).collect();
-            settings.places.insert(name.to_owned(), PlaceSettings { zones });
+            settings.places.insert(name.to_owned(), PlaceSettings { zones, ..PlaceSettings::default() });
             let store =
                 StoreSettings { place: name.to_owned(), folder: Some(format!("/{name}")), ..StoreSettings::default() };
             settings.stores.insert(name.to_owned(), store);

@@ -135,6 +135,11 @@ where
     if let Some(detail) = outside::refuses(config, stranger, asked.has_route()) {
         return turn_away(shared, refusal(config, context, "forbidden", StatusCode::FORBIDDEN, detail));
     }
+    if let (Some(near), Some(request)) = (&config.near, &context.near)
+        && let Some(detail) = shared.upstreams.near.refuses(near, request, &config.service)
+    {
+        return turn_away(shared, refusal(config, context, "no-place", StatusCode::SERVICE_UNAVAILABLE, &detail));
+    }
     let Ok(_permit) = shared.permits.try_acquire() else {
         let detail = "as many requests as are let in are being answered";
         return turn_away(shared, refusal(config, context, "overloaded", StatusCode::SERVICE_UNAVAILABLE, detail));

@@ -102,7 +102,15 @@ async fn answer(
             Places::Folder(folder) => in_folder(folder.clone(), ask, bytes).await,
             Places::Stores(stores) => {
                 let copies = copies(shared, request_context, stores, &ask.bucket);
-                let answered = store::answer(stores, copies, &ask, bytes).await;
+                let used = |store: &str| {
+                    let settings = shared.settings.load();
+                    let near = settings.config.near.as_ref();
+                    let place = near.and_then(|near| shared.upstreams.near.place_of(near, &ask.bucket, store));
+                    if let Some(place) = place {
+                        request_context.used(&ask.bucket, &place);
+                    }
+                };
+                let answered = store::answer(stores, copies, &ask, bytes, &used).await;
                 let writes = matches!(ask.act, BucketAct::Put { .. } | BucketAct::Finish { .. } | BucketAct::Delete);
                 // One that is not known to have failed may have been made.
                 if let Some(near) = request_context.near.as_ref().filter(|_| writes) {

@@ -16,7 +16,9 @@ use axum::extract::rejection::JsonRejection;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use parking_lot::Mutex;
-use protocol::near::{HostNear, NearChoice, NearTable, PickAsk, PickCandidate, peak_latency};
+use protocol::near::{
+    HostNear, NearAsk, NearRefusal, NearSelection, NearTable, PickAsk, PickCandidate, PlaceBounds, peak_latency,
+};
 use protocol::{BucketCopy, BucketStores, DataVersions, NeededVersion, RequestData, header};
 use serde_json::json;
 
@@ -32,12 +34,15 @@ pub use figure::near_pick_nanos;
 #[derive(Debug, Default)]
 pub(crate) struct RequestNear {
     asked: RequestData,
+    bounds: PlaceBounds,
+    /// That of the host.
+    place: Option<String>,
     wrote: Mutex<DataVersions>,
 }
 
 impl RequestNear {
     /// Reads the headers of a request. The error says what is wrong.
-    pub(crate) fn read(headers: &HeaderMap) -> Result<Self, String> {
+    pub(crate) fn read(headers: &HeaderMap, place: Option<&str>) -> Result<Self, String> {
         let one = |name: &str| {
             let mut values = headers.get_all(name).iter();
             let first = values.next().map(|value| value.to_str()).transpose();
@@ -48,7 +53,13 @@ impl RequestNear {
             }
         };
         let asked = RequestData::read(one(header::DATA)?, one(header::DATA_VERSION)?);
-        Ok(Self { asked: asked.map_err(|error| error.to_string())?, wrote: Mutex::default() })
+        let bounds = PlaceBounds::read(one(header::ZONE)?, one(header::NEEDS)?);
+        Ok(Self {
+            asked: asked.map_err(|error| error.to_string())?,
+            bounds: bounds.map_err(|error| error.to_string())?,
+            place: place.map(str::to_owned),
+            wrote: Mutex::default(),
+        })
     }
 
     /// What a call on behalf of the request needs.
@@ -59,14 +70,26 @@ impl RequestNear {
     }
 
     /// For a call to a service of the same host.
-    pub(crate) fn within(&self) -> Self {
-        Self { asked: self.onward(), wrote: Mutex::default() }
+    pub(crate) fn within(&self, place: Option<&str>) -> Self {
+        let (bounds, place) = (self.bounds.clone(), place.map(str::to_owned));
+        Self { asked: self.onward(), bounds, place, wrote: Mutex::default() }
+    }
+
+    /// What an answer says of where a service ran.
+    pub(crate) fn at(&self, service: &str) -> Option<String> {
+        self.place.as_ref().map(|place| format!("{service}@{place}"))
+    }
+
+    /// Whether the request may be served in some places alone.
+    pub(crate) fn is_bound(&self) -> bool {
+        !self.bounds.is_empty()
     }
 
     /// The same as headers.
     pub(crate) fn headers(&self, question: &mut Question) {
         let data = self.onward();
-        for (name, value) in [(header::DATA, data.text), (header::DATA_VERSION, data.versions.to_string())] {
+        let of_data = [(header::DATA, data.text), (header::DATA_VERSION, data.versions.to_string())];
+        for (name, value) in of_data.into_iter().chain(self.bounds.headers()) {
             if !value.is_empty() {
                 question.header(name, &value);
             }
@@ -133,26 +156,52 @@ impl Near {
         }
     }
 
-    /// The instances of a service in the order in which they are to be asked; none: they have no places. An error: the
-    /// bucket that nobody knows.
+    /// Why a host may not serve a request: its place is out of the bounds.
+    pub(crate) fn refuses(&self, near: &HostNear, request: &RequestNear, service: &str) -> Option<String> {
+        if !request.is_bound() {
+            return None;
+        }
+        let mut bounds = request.bounds.clone();
+        if !near.settings.services.contains_key(service) {
+            // Labels are needed of services that have a choice of places.
+            bounds.needs = Default::default();
+        }
+        let Some(place) = near.place.as_deref() else {
+            let zones = &bounds.zones;
+            return (!zones.is_empty())
+                .then(|| format!("{service} has no place, and the request has the zones {zones}"));
+        };
+        let why = self.with(near, |table, _| table.out_of_bounds(place, &bounds))?;
+        Some(format!("{service} is in {place}, which {why}"))
+    }
+
+    /// The place of a store that a bucket is read or written at.
+    pub(crate) fn place_of(&self, near: &HostNear, bucket: &str, store: &str) -> Option<String> {
+        self.with(near, |table, _| {
+            let of = table.buckets.get(bucket)?;
+            of.at.iter().find(|(_, copy)| copy.store == store).map(|(place, _)| place.clone())
+        })
+    }
+
+    /// The instances of a service in the order in which they are to be asked; none: they have no places.
     pub(crate) fn order(
         &self,
         near: &HostNear,
         request: &RequestNear,
         instances: &Instances<'_>,
         random: (u64, u64),
-    ) -> Result<Option<Vec<usize>>, String> {
+    ) -> Result<Option<Vec<usize>>, NearRefusal> {
         let Some(service) = near.settings.services.get(instances.service) else { return Ok(None) };
-        let count = instances.addresses.len();
-        let places = service.places.get(..count).unwrap_or(&service.places);
+        let places = &service.places;
         let data = request.onward();
-        let needs = data.needs(service.bucket.as_deref());
-        let choice = self.with(near, |table, age_ms| match table.unknown(&needs) {
-            Some(bucket) => Err(bucket.to_owned()),
-            None => Ok(table.choice(places, &needs, age_ms)),
+        let selection = self.with(near, |table, age_ms| {
+            let ask = NearAsk { name: instances.service, service, data: &data, bounds: &request.bounds, age_ms };
+            near.settings.select(table, &ask)
         })?;
-        // Where no place will do all are asked: a function finds the master from anywhere, and a request never waits.
-        let among = if choice.may.is_empty() { (0..places.len()).collect() } else { choice.may.clone() };
+        // Where no place will do the others are asked: a function finds the master from anywhere, and a request never waits.
+        let among = if selection.may.is_empty() { &selection.rest } else { &selection.may };
+        // Fewer instances may have addresses than settings give places.
+        let among: Vec<usize> = among.iter().copied().filter(|at| *at < instances.addresses.len()).collect();
         let open = instances.balance.running(instances.addresses);
         let latencies = self.latencies.lock();
         let candidates = among.iter().filter_map(|at| {
@@ -167,8 +216,9 @@ impl Near {
         let candidates: Vec<PickCandidate<'_>> = candidates.collect();
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let place = near.place.as_deref().unwrap_or_default();
-        let picked = near.settings.policy.pick(&candidates, &PickAsk { place, turn, random, data: &data.text });
-        Ok(Some(ordered(&choice, picked.and_then(|picked| among.get(picked).copied()), count)))
+        let picked = selection.policy.pick(&candidates, &PickAsk { place, turn, random, data: &data.text });
+        let picked = picked.and_then(|picked| among.get(picked).copied());
+        Ok(Some(ordered(&selection, picked)))
     }
 
     /// Notes the time that an instance took.
@@ -217,10 +267,10 @@ pub(crate) struct NearCopies {
     pub(crate) writes: BucketCopy,
 }
 
-/// The one that was picked, the others that will do, and then the rest.
-fn ordered(choice: &NearChoice, picked: Option<usize>, count: usize) -> Vec<usize> {
+/// The one that was picked, the others that will do, and then the rest. None is out of the bounds of the request.
+fn ordered(selection: &NearSelection, picked: Option<usize>) -> Vec<usize> {
     let mut order: Vec<usize> = picked.into_iter().collect();
-    for at in choice.may.iter().copied().chain(0..count) {
+    for at in selection.may.iter().chain(&selection.rest).copied() {
         if !order.contains(&at) {
             order.push(at);
         }

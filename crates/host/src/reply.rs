@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
-use protocol::header::{DATA_VERSION, FILTERED, NODES, SERVER_TIMING, USAGE, VERSION};
+use protocol::header::{DATA_VERSION, FILTERED, NODES, PLACE, SERVER_TIMING, USAGE, VERSION};
 
 use crate::problem::{CONTENT_TYPE, Problem};
 use crate::wire::{Answer, Said};
@@ -23,12 +23,14 @@ pub(crate) struct Reply {
     pub(crate) usage: String,
     /// What was written to buckets.
     pub(crate) data_versions: String,
+    /// Where services ran and copies were used.
+    pub(crate) places: String,
 }
 
 impl Reply {
     fn new(status: StatusCode, body: Bytes, content_type: Option<&'static str>) -> Self {
-        let (timing, versions, nodes, usage, data_versions) = Default::default();
-        Self { status, body, content_type, filtered: None, timing, versions, nodes, usage, data_versions }
+        let (timing, versions, nodes, usage, data_versions, places) = Default::default();
+        Self { status, body, content_type, filtered: None, timing, versions, nodes, usage, data_versions, places }
     }
 
     /// A value, as JSON.
@@ -49,10 +51,10 @@ impl Reply {
             Some(_) => Some("application/json"),
             None => None,
         };
-        let all = [said.timing, said.versions, said.nodes, said.usage, said.data_versions];
-        let [timing, versions, nodes, usage, data_versions] = all.map(Option::unwrap_or_default);
+        let all = [said.timing, said.versions, said.nodes, said.usage, said.data_versions, said.places];
+        let [timing, versions, nodes, usage, data_versions, places] = all.map(Option::unwrap_or_default);
         let known = Self::new(status, body, content_type);
-        Self { filtered: said.filtered, timing, versions, nodes, usage, data_versions, ..known }
+        Self { filtered: said.filtered, timing, versions, nodes, usage, data_versions, places, ..known }
     }
 
     /// To a connection.
@@ -73,6 +75,7 @@ impl Reply {
             (NODES, self.nodes),
             (USAGE, self.usage),
             (DATA_VERSION, self.data_versions),
+            (PLACE, self.places),
         ] {
             if let Ok(value) = HeaderValue::try_from(value)
                 && !value.is_empty()
@@ -91,6 +94,7 @@ impl Reply {
             nodes: Some(self.nodes),
             usage: Some(self.usage),
             data_versions: Some(self.data_versions),
+            places: Some(self.places),
             filtered: self.filtered,
             content_type: self.content_type.filter(|said| *said == CONTENT_TYPE).map(str::to_owned),
         };

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use parking_lot::{Mutex, MutexGuard};
 use protocol::asks::key_within;
+use protocol::near::HostNear;
 use protocol::runs::{charged, job_of};
 use protocol::{Config, SpanId, UpstreamCall, header};
 use tokio::time::Instant;
@@ -62,6 +63,8 @@ struct Trail {
     versions: String,
     /// Other nodes that took part.
     nodes: String,
+    /// Where services ran and copies were used.
+    places: String,
     /// Nanoseconds in functions by service, where somebody is charged for them.
     usage: BTreeMap<String, u64>,
     /// Calls to them. One that is not over yet has taken [`OPEN`].
@@ -114,7 +117,8 @@ impl RequestContext {
         let account = text(headers, header::ACCOUNT).and_then(|text| charged(text, &config.token)).map(Into::into);
         let job = text(headers, header::JOB).and_then(|text| job_of(text, &config.token)).map(Into::into);
         let node = text(headers, header::NODE).map(str::to_owned);
-        let near = config.near.as_ref().map(|_| RequestNear::read(headers).map(Box::new)).transpose().map_err(wrong)?;
+        let read = |near: &HostNear| RequestNear::read(headers, near.place.as_deref()).map(Box::new);
+        let near = config.near.as_ref().map(read).transpose().map_err(wrong)?;
         Ok(Self { near, node, job, ..Self::new(begun, budget, path, Trace::read(headers), detail, config, account) })
     }
 
@@ -136,7 +140,8 @@ impl RequestContext {
         let trace = caller.trace.called(call);
         // Who serves a guest asks for guests.
         let (node, job) = (caller.node.clone(), caller.job.clone());
-        let near = caller.near.as_ref().map(|near| Box::new(near.within()));
+        let place = config.near.as_ref().and_then(|near| near.place.as_deref());
+        let near = caller.near.as_ref().map(|near| Box::new(near.within(place)));
         Ok(Self { near, node, job, ..Self::new(begun, caller.budget(), path, trace, detail, config, account) })
     }
 
@@ -218,8 +223,19 @@ impl RequestContext {
         append(&mut trail.timing, said.timing.as_deref());
         append(&mut trail.versions, said.versions.as_deref());
         append(&mut trail.nodes, said.nodes.as_deref());
+        if self.near.is_some() {
+            append(&mut trail.places, said.places.as_deref());
+        }
         if let (Some(_), Some(usage)) = (&self.account, &said.usage) {
             protocol::runs::add_usage(&mut trail.usage, usage);
+        }
+    }
+
+    /// Notes that a copy of a bucket was used, once for each place.
+    pub(crate) fn used(&self, bucket: &str, place: &str) {
+        let (used, mut trail) = (format!("bucket:{bucket}@{place}"), self.trail());
+        if !trail.places.split(", ").any(|known| known == used) {
+            append(&mut trail.places, Some(&used));
         }
     }
 
@@ -289,7 +305,11 @@ impl RequestContext {
         append(&mut trail.versions, version);
         (reply.timing, reply.versions) = (std::mem::take(&mut trail.timing), std::mem::take(&mut trail.versions));
         reply.nodes = std::mem::take(&mut trail.nodes);
-        reply.data_versions = self.near.as_ref().map(|near| near.said()).unwrap_or_default();
+        if let Some(near) = &self.near {
+            reply.data_versions = near.said();
+            append(&mut trail.places, near.at(service).as_deref());
+            reply.places = std::mem::take(&mut trail.places);
+        }
         if let Some((_, waits)) = &self.account {
             // As the meter counts it: what the function waited for is not its own time.
             let own = function.saturating_sub(nanos(waits.total()));

@@ -63,7 +63,9 @@ where
         }
         Place::Away(told) => {
             let (asked, way) = read(settings, context, asked).await?;
-            if let Some(address) = told.away() {
+            // Nodes know no places: another one may be out of the bounds of the request.
+            let is_bound = context.near.as_ref().is_some_and(|near| near.is_bound());
+            if let Some(address) = told.away().filter(|_| !is_bound) {
                 match away::send(shared, settings, context, address, &way).await {
                     Taken::Answered(ended) => return ended,
                     Taken::ByNobody => {}

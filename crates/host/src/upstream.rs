@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::StatusCode;
 use parking_lot::Mutex;
+use protocol::near::{NearRefusal, reasons};
 use protocol::{Config, Method as Asked, Peer, SpanId, UpstreamCall};
 
 use crate::balance::{self, Balance};
@@ -212,10 +213,19 @@ impl Upstreams {
         if let (Some(near), Some(request)) = (&config.near, &context.near) {
             let instances = Instances { service: ask.service, addresses: &addresses, balance: &self.balance };
             let ordered = self.near.order(near, request, &instances, (id.0.get(), rand::random()));
-            let ordered = ordered.map_err(|bucket| {
-                let detail = format!("there is no bucket {bucket}, which the header dyninka-data names");
-                let path = context.path.then(ask.service);
-                Problem::new("no-such-bucket", StatusCode::NOT_FOUND, ask.service, &path, &detail)
+            let ordered = ordered.map_err(|refusal| {
+                let (kind, status, detail) = match refusal {
+                    NearRefusal::NoBucket(bucket) => {
+                        let detail = format!("there is no bucket {bucket}, which the header dyninka-data names");
+                        ("no-such-bucket", StatusCode::NOT_FOUND, detail)
+                    }
+                    NearRefusal::NoPlace(lacks) => {
+                        let detail =
+                            format!("no instance of {} may serve the request: {}", ask.service, reasons(&lacks));
+                        ("no-place", StatusCode::SERVICE_UNAVAILABLE, detail)
+                    }
+                };
+                Problem::new(kind, status, ask.service, &context.path.then(ask.service), &detail)
             })?;
             if let Some(order) = ordered {
                 return Ok(order);

@@ -9,6 +9,7 @@ mod form;
 mod group;
 mod jobs;
 mod node;
+mod on;
 mod places;
 mod resources;
 mod schema;

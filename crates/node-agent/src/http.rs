@@ -296,7 +296,7 @@ pub(crate) fn onward(headers: &HeaderMap) -> HeaderMap {
         header::TRACEPARENT,
         header::TRACESTATE,
         header::DETAIL,
-        header::NEEDS,
+        header::SERVICES,
     ];
     some_of(headers, &NAMES)
 }

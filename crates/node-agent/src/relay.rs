@@ -149,7 +149,7 @@ pub(crate) async fn guest(agent: Arc<Agent>, peer: PeerIdentity, asked: Request<
     let Some((running, host)) = chosen else {
         return refused("not-here", StatusCode::NOT_FOUND, "this node has no such service");
     };
-    let needs = head.headers.get(header::NEEDS).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let needs = head.headers.get(header::SERVICES).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if needs.split(',').any(|need| !need.is_empty() && !running.bundle.services.contains_key(need)) {
         return refused("not-here", StatusCode::NOT_FOUND, "this node lacks a service of the route");
     }
@@ -166,7 +166,7 @@ pub(crate) async fn guest(agent: Arc<Agent>, peer: PeerIdentity, asked: Request<
         Err(refused) => return refused,
     };
     let mut headers = onward(&head.headers);
-    headers.remove(header::NEEDS);
+    headers.remove(header::SERVICES);
     headers.extend(running.headers().remove(AUTHORIZATION).map(|key| (AUTHORIZATION, key)));
     // The certificate's name, whatever the request said.
     match HeaderValue::from_str(&peer.name) {

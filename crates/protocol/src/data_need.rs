@@ -163,6 +163,14 @@ type Inside = (usize, &'static str);
 
 /// The items of a list, each with its place; spaces around them are of no account.
 fn items(value: &str) -> Result<Vec<(usize, &str)>, Inside> {
+    header_items(value, ("the name of a bucket is missing", "it names more than 64 buckets"))
+}
+
+/// The same of any list, with the words for an item that is missing and for too many.
+pub(crate) fn header_items<'a>(
+    value: &'a str,
+    (missing, many): (&'static str, &'static str),
+) -> Result<Vec<(usize, &'a str)>, Inside> {
     if value.len() > LONGEST {
         return Err((LONGEST, "it is longer than 8 KiB"));
     }
@@ -171,10 +179,10 @@ fn items(value: &str) -> Result<Vec<(usize, &str)>, Inside> {
         let item = part.trim_matches([' ', '\t']);
         let start = at + (part.len() - part.trim_start_matches([' ', '\t']).len());
         if item.is_empty() {
-            return Err((start, "the name of a bucket is missing"));
+            return Err((start, missing));
         }
         if items.len() == MOST {
-            return Err((start, "it names more than 64 buckets"));
+            return Err((start, many));
         }
         items.push((start, item));
         at += part.len() + 1;

@@ -25,7 +25,7 @@ pub const NODE: &str = "dyninka-node";
 /// On answers: the other nodes that took part, joined by commas.
 pub const NODES: &str = "dyninka-nodes";
 /// On requests that go to another node: the services that they need there, joined by commas.
-pub const NEEDS: &str = "dyninka-needs";
+pub const SERVICES: &str = "dyninka-services";
 /// On batches: where the next batch begins ([`crate::Cursor`]).
 pub const CURSOR: &str = "dyninka-cursor";
 /// On batches: requests that ended since the last batch, those without a span too.
@@ -60,5 +60,12 @@ pub const JOB: &str = "dyninka-job";
 pub const DATA: &str = "dyninka-data";
 /// How new they have to be, and on answers what was written: [`crate::DataVersions`].
 pub const DATA_VERSION: &str = "dyninka-data-version";
+/// The zones that a request may be served in: [`crate::near::PlaceBounds`].
+pub const ZONE: &str = "dyninka-zone";
+/// The labels that a place needs to serve a request: [`crate::near::PlaceBounds`].
+pub const NEEDS: &str = "dyninka-needs";
+/// On answers: `service@place` of every hop that has a place, and `bucket:images@place` of every copy that was used, joined by
+/// commas.
+pub const PLACE: &str = "dyninka-place";
 /// On control calls: `Bearer TOKEN`.
 pub const AUTHORIZATION: &str = "authorization";

@@ -3,6 +3,8 @@
 //! A host is told in its configuration which instance is where ([`NearSettings`]). Who holds which bucket changes more often:
 //! that is the table, which takes the place of the one before without a reload.
 
+mod bounds;
+mod choice;
 mod policy;
 
 use std::collections::BTreeMap;
@@ -10,6 +12,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub use bounds::{NearPlace, PlaceBounds, PlaceWords, is_label};
+pub use choice::{DataMatch, NearAsk, NearRefusal, NearRule, NearSelection, reasons};
 pub use policy::{POLICIES, PickAsk, PickCandidate, PickPolicy, peak_latency};
 
 use crate::data_need::NeededVersion;
@@ -57,6 +61,12 @@ pub struct NearTable {
     pub number: u64,
     /// By name.
     pub buckets: BTreeMap<String, NearBucket>,
+    /// By name: places with their zones and labels.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub places: BTreeMap<String, NearPlace>,
+    /// Rules for requests. The first that matches counts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<NearRule>,
 }
 
 /// A bucket, and the places that hold it.
@@ -104,9 +114,17 @@ impl NearTable {
         self.epoch != known.epoch || self.number > known.number
     }
 
-    /// Adds what another table says of buckets that this one does not know.
+    /// Whether another table says the same, whichever its number is.
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        (&self.buckets, &self.places, &self.rules) == (&other.buckets, &other.places, &other.rules)
+    }
+
+    /// Adds what another table says of buckets and places that this one does not know.
     #[must_use]
     pub fn or(mut self, other: &Self) -> Self {
+        for (name, place) in &other.places {
+            self.places.entry(name.clone()).or_insert_with(|| place.clone());
+        }
         for (name, bucket) in &other.buckets {
             self.buckets.entry(name.clone()).or_insert_with(|| bucket.clone());
         }
@@ -178,6 +196,7 @@ mod tests {
                 ("images".to_owned(), bucket(&[("hpc", 9), ("cc1", 7), ("cc2", 3)])),
                 ("models".to_owned(), bucket(&[("hpc", 2), ("cc2", 2)])),
             ]),
+            ..NearTable::default()
         }
     }
 

@@ -40,6 +40,9 @@ pub struct BucketRow {
     /// Its own way for requests from outside, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub route: Option<String>,
+    /// Endpoints of the door that serve its requests, each with its place: `aws at cc1`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub endpoints: Vec<String>,
     /// The master first, then by store.
     pub copies: Vec<CopyCell>,
 }
@@ -111,6 +114,9 @@ impl BucketRow {
             vec![format!("{}  {}  {objects}, {}, change {}", self.name, self.state, bytes(self.bytes), self.head)];
         lines.extend(self.why.iter().map(|why| format!("  {why}")));
         lines.extend(self.route.iter().map(|route| format!("  requests from outside: {route}")));
+        if !self.endpoints.is_empty() {
+            lines.push(format!("  the door leads to {}", self.endpoints.join(", ")));
+        }
         for copy in &self.copies {
             let trouble = copy.trouble.iter().map(|trouble| format!("  {trouble}")).collect::<String>();
             lines.push(format!("  {}  {}  {copy}  through {}{trouble}", copy.place, copy.store, copy.through));
@@ -176,7 +182,11 @@ mod tests {
             buckets: vec![
                 bucket("fine", vec![copy("hpc", "master", 0, None), copy("cc1", "behind", 1_200, None)]),
                 bucket("sick", vec![copy("hpc", "master", 0, None), copy("cc1", "away", 2, Some("refused"))]),
-                BucketRow { why: Some("1 copies short".to_owned()), ..bucket("short", Vec::new()) },
+                BucketRow {
+                    why: Some("1 copies short".to_owned()),
+                    endpoints: vec!["a at hpc".to_owned(), "b at cc1".to_owned()],
+                    ..bucket("short", Vec::new())
+                },
             ],
             ..DataMatrix::default()
         };
@@ -193,6 +203,8 @@ mod tests {
         let sick = matrix.lines(Some("sick")).expect("it is there").join("\n");
         assert!(sick.contains("cc1  cc1  away 2  through 40  refused"), "{sick}");
         assert_eq!(matrix.lines(Some("none")), None);
-        assert_eq!(matrix.lines(None).expect("all").len(), 1 + 2 + 3 + 3);
+        let short = matrix.lines(Some("short")).expect("it is there");
+        assert_eq!(short[2], "  the door leads to a at hpc, b at cc1");
+        assert_eq!(matrix.lines(None).expect("all").len(), 1 + 3 + 3 + 3);
     }
 }

@@ -174,6 +174,9 @@ pub struct ServiceView {
     /// The services that share its host, itself among them, in the order of the file; empty: it has a host to itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub together: Vec<String>,
+    /// The place of its host, where it has one instance in a place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
     /// Its instances, in the order of their numbers; empty: it has one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub instances: Vec<InstanceView>,
@@ -189,6 +192,9 @@ pub struct InstanceView {
     pub name: String,
     /// Its number, from 1.
     pub number: u32,
+    /// Its place; none: it is in none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
     /// The state of its health.
     pub state: Condition,
     /// `service@hash` of what serves.

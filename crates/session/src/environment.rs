@@ -21,7 +21,7 @@ use local_cluster::Environment;
 pub(crate) use buckets::lead_to_buckets;
 pub(crate) use local::files;
 pub use local::{LocalMistakes, LocalValues, Shell};
-pub(crate) use near::NearPlan;
+pub(crate) use near::{NearPlan, settle};
 pub(crate) use resources::{lead, refused, specs};
 
 use crate::placement::Together;

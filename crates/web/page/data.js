@@ -67,15 +67,16 @@ export const dataPage = {
         ${app.reads || at.change ? nothing : html`<button @click=${() => change(app, at, { kind: "bucket" })}>Add a bucket</button><button @click=${() => change(app, at, { kind: "store" })}>Add a store</button>`}</div>
       ${at.why ? html`<section class="banner bad" role="alert"><strong>The data server does not answer</strong> <span>${at.why}. What stands here is its last picture.</span></section>` : nothing}
       ${at.change ? changed(app, at, () => read(app, CATALOG, at)) : nothing}
-      ${places(app, view)}
+      ${matrix(app, view)}
       ${view.buckets[app.place.id] ? one(app, app.place.id, view.buckets[app.place.id]) : nothing}
+      ${places(app, view)}
       ${stores(app, view)}
       ${happened(at)}`;
   },
 };
 
 // A row for each bucket, a column for each store, stores of a place beside each other.
-function places(app, view) {
+function matrix(app, view) {
   const stores = Object.entries(view.stores).sort(([a, one], [b, other]) => one.place.localeCompare(other.place) || a.localeCompare(b));
   const buckets = Object.entries(view.buckets);
   if (!buckets.length) return html`<section class="panel"><p class="dim">There is no bucket yet.</p></section>`;
@@ -126,10 +127,31 @@ export const verified = ({ copies, bytes: read, wrong }) =>
   wrong.length ? `${many(wrong.length, "copy", "copies")} differed and ${wrong.length === 1 ? "is" : "are"} copied again: ${wrong.slice(0, 3).map(({ store, key }) => `${key} at ${store}`).join(", ")}`
     : `${many(copies, "copy", "copies")} read, ${bytes(read)}: all as at the master`;
 
+// Instances of the app's services, each with its place.
+const instances = (app) => Object.values(app.known?.services ?? {}).flatMap((service) => (service.instances?.length ? service.instances : [service])).filter((one) => one.at);
+
+// A row for each place: what it is, what it holds, and the functions that run there.
+function places(app, view) {
+  const here = (of, place, member = "place") => of.filter((one) => one[member] === place).map((one) => one.name);
+  const named = (of) => Object.entries(of ?? {}).map(([name, one]) => ({ ...one, name }));
+  const all = named(view.places), [stores, endpoints, running] = [named(view.stores), named(view.endpoints), instances(app)];
+  if (!all.length) return nothing;
+  const served = (one) => html`<div>${one.name} <span class="dim">for ${one.buckets.join(", ") || "no bucket"}</span> <span class="bad">${one.trouble ?? ""}</span></div>`;
+  return html`<section class="panel scrolls" aria-label="Places"><h2>Places</h2><table class="wide"><thead><tr><th>place</th><th>zones</th><th>labels</th><th>stores</th><th>instances of this app</th><th>endpoints of the door</th></tr></thead><tbody>
+    ${all.map((place) => html`<tr><td>${place.name}</td><td>${place.zones.join(", ")}</td><td>${place.labels.join(", ")}</td><td>${here(stores, place.name).join(", ")}</td><td>${here(running, place.name, "at").join(", ")}</td><td>${endpoints.filter((one) => one.place === place.name).map(served)}</td></tr>`)}</tbody></table>
+    ${view.routes?.length ? html`<h3>Rules for requests</h3><ol>${view.routes.map((rule) => html`<li>${ruled(rule)}</li>`)}</ol>` : nothing}</section>`;
+}
+
+// A rule in words: what it matches, and where that goes.
+function ruled({ match, policy, places = [], endpoints = [] }) {
+  const of = Object.entries(match).map(([what, value]) => `${what} ${JSON.stringify(value)}`);
+  return `${of.join(", ") || "any request"} → ${[...places, ...endpoints].join(", ") || "where its data is"}${policy ? ` by ${policy}` : ""}`;
+}
+
 function stores(app, view) {
   const at = local(app);
-  return html`<section class="panel scrolls" aria-label="Stores"><h2>Stores</h2><table class="wide"><thead><tr><th>store</th><th>state</th><th>place</th><th>zones</th><th class="n">used</th><th>trouble</th><th></th></tr></thead><tbody>
-    ${Object.entries(view.stores).map(([name, store]) => html`<tr><td>${name}</td><td>${pill([store.state, TONES[store.state] ?? "dim"])}</td><td>${store.place}</td><td>${store.zones.join(", ")}</td><td class="n">${bytes(store.used)}</td><td>${store.trouble ?? ""}</td>
+  return html`<section class="panel scrolls" aria-label="Stores"><h2>Stores</h2><table class="wide"><thead><tr><th>store</th><th>state</th><th>place</th><th class="n">used</th><th>trouble</th><th></th></tr></thead><tbody>
+    ${Object.entries(view.stores).map(([name, store]) => html`<tr><td>${name}</td><td>${pill([store.state, TONES[store.state] ?? "dim"])}</td><td>${store.place}</td><td class="n">${bytes(store.used)}</td><td>${store.trouble ?? ""}</td>
       <td>${app.reads ? nothing : html`<button @click=${() => change(app, at, { kind: "forget store", name })}>Forget…</button>`}</td></tr>`)}</tbody></table></section>`;
 }
 

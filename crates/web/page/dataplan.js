@@ -46,6 +46,8 @@ export function step(of) {
     case "add-endpoint": return `add the endpoint ${of.endpoint} in ${of.place}`;
     case "change-endpoint": return `change the endpoint ${of.endpoint}`;
     case "forget-endpoint": return `remove the endpoint ${of.endpoint}`;
+    case "change-places": return "change zones or labels of places";
+    case "change-routes": return "change rules for requests";
     case "change-server": return "change settings of the server";
     default: return `change settings of ${of.bucket}`;
   }

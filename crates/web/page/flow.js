@@ -132,6 +132,7 @@ function detail(app, name) {
       <dt>takes</dt><dd>${inputs ? html`<code>${inputs}</code>` : html`<span class="dim">nothing</span>`}</dd>
       <dt>gives</dt><dd><code>${service.output}</code></dd>
       ${service.url ? html`<dt>address</dt><dd><button class="url" @click=${() => app.copy(service.url, "address")}>${service.url}</button></dd>` : nothing}
+      ${service.at ? html`<dt>place</dt><dd>${service.at}</dd>` : nothing}
       ${service.instances?.length > 1 ? html`<dt>instances</dt><dd>${service.instances.map(instance)}</dd>` : nothing}
       ${service.restarts ? html`<dt>restarts</dt><dd>${service.restarts}</dd>` : nothing}
       ${hop?.retries ? html`<dt>retries</dt><dd>${count(hop.retries)}</dd>` : nothing}
@@ -152,7 +153,7 @@ function detail(app, name) {
 
 function instance(one) {
   const [word, tone] = conditions[one.state];
-  return html`<div><span class=${tone}>${word}</span> <code>${one.version?.split("@").pop() ?? ""}</code>
+  return html`<div><span class=${tone}>${word}</span>${one.at ? ` in ${one.at}` : ""} <code>${one.version?.split("@").pop() ?? ""}</code>
     <span class="dim">${one.restarts ? `restarted ${many(one.restarts, "time")}` : ""} ${one.why ?? ""}</span></div>`;
 }
 

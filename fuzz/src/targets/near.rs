@@ -1,16 +1,27 @@
 //! Requests near their data: the headers that name it, and the table of who holds what.
 
-use protocol::near::{NearBucket, NearCopy, NearTable, POLICIES, PickAsk, PickCandidate, VERSIONS_HOLD_MS};
+use protocol::near::{
+    DataMatch, NearAsk, NearBucket, NearCopy, NearPlace, NearRefusal, NearRule, NearService, NearSettings, NearTable,
+    POLICIES, PickAsk, PickCandidate, PlaceBounds, PlaceWords, VERSIONS_HOLD_MS,
+};
 use protocol::{DataVersions, RequestData};
 
 /// Pieces that mean something in the headers.
 pub(super) const WORDS: &[&str] =
-    &[",", "/", "=", "*", "%", "%2F", "%00", "-", ".", " ", "images", "18446744073709551615"];
+    &[",", "/", "=", "*", "!", "%", "%2F", "%00", "-", ".", " ", "images", "zone=", "18446744073709551615"];
 
 pub(super) fn headers() -> Vec<Vec<u8>> {
-    ["images", "images/cats/1.jpg, models", "images/a%2Cb%20%C3%BC ,models", "images=42, models=*", "a1b=0,a1b=7"]
-        .map(|text| text.as_bytes().to_vec())
-        .to_vec()
+    [
+        "images",
+        "images/cats/1.jpg, models",
+        "images/a%2Cb%20%C3%BC ,models",
+        "images=42, models=*",
+        "a1b=0,a1b=7",
+        "germany, !us",
+        "gpu, disk=ssd, !spot",
+    ]
+    .map(|text| text.as_bytes().to_vec())
+    .to_vec()
 }
 
 /// A header is read and written as it was meant, or refused at a character of it.
@@ -38,6 +49,13 @@ pub(super) fn header(bytes: &[u8]) {
         }
         Err(error) => assert!((1..=text.len() + 1).contains(&error.at)),
     }
+    match PlaceWords::read("on", text) {
+        Ok(words) => assert_eq!(PlaceWords::read("on", &words.to_string()), Ok(words)),
+        Err(error) => assert!((1..=text.len() + 1).contains(&error.at)),
+    }
+    if let Err(error) = PlaceBounds::read(Some(text), None) {
+        assert!((1..=text.len() + 1).contains(&error.at));
+    }
 }
 
 pub(super) fn tables() -> Vec<Vec<u8>> {
@@ -46,7 +64,15 @@ pub(super) fn tables() -> Vec<Vec<u8>> {
         master: "hpc".to_owned(),
         at: [("hpc", 9), ("cc1", 7), ("cc2", 3)].map(|(place, through)| (place.to_owned(), copy(through))).into(),
     };
-    let table = NearTable { epoch: "e".to_owned(), number: 4, buckets: [("images".to_owned(), images)].into() };
+    let of = NearPlace { zones: ["germany".to_owned()].into(), labels: ["gpu".to_owned()].into() };
+    let data = DataMatch { bucket: Some("images".to_owned()), prefix: Some("a/".to_owned()) };
+    let table = NearTable {
+        epoch: "e".to_owned(),
+        number: 4,
+        buckets: [("images".to_owned(), images)].into(),
+        places: [("hpc".to_owned(), of)].into(),
+        rules: vec![NearRule { data, places: vec!["hpc".to_owned()], ..NearRule::default() }],
+    };
     vec![serde_json::to_vec(&table).expect("a table")]
 }
 
@@ -61,6 +87,7 @@ pub(super) fn table(bytes: &[u8]) {
     places.push("nowhere".to_owned());
     places.sort();
     places.dedup();
+    bounds(&table, &places);
     for versions in ["", "=0", "=7", "=*"] {
         let value = names.iter().map(|name| format!("{name}{versions}")).collect::<Vec<_>>().join(",");
         // Names of a table are whatever somebody called them.
@@ -80,6 +107,26 @@ pub(super) fn table(bytes: &[u8]) {
                 let picked = policy.pick(&candidates, &ask);
                 assert_eq!(picked.is_some_and(|picked| picked < candidates.len()), !candidates.is_empty());
             }
+        }
+    }
+}
+
+/// Of all instances those are chosen that are in the bounds of a request and in the places of the rule that matches it.
+fn bounds(table: &NearTable, places: &[String]) {
+    let service = NearService { places: places.to_vec(), bucket: None };
+    let data = RequestData::default();
+    for (zones, needs) in [(None, None), (Some("germany"), None), (Some("!us"), Some("gpu"))] {
+        let bounds = PlaceBounds::read(zones, needs).expect("they read");
+        let ask = NearAsk { name: "resize", service: &service, data: &data, bounds: &bounds, age_ms: 0 };
+        let rule = table.rule("resize", &data, None).map_or(&[][..], |rule| &rule.places);
+        match NearSettings::default().select(table, &ask) {
+            Ok(found) => {
+                for at in found.may.iter().chain(&found.rest) {
+                    assert_eq!(table.out_of_bounds(&places[*at], &bounds), None);
+                    assert!(rule.is_empty() || rule.contains(&places[*at]));
+                }
+            }
+            Err(refusal) => assert!(matches!(refusal, NearRefusal::NoPlace(lacks) if lacks.len() == places.len())),
         }
     }
 }

@@ -104,6 +104,8 @@ fn words(step: &ConfigStep) -> String {
         ConfigStep::AddEndpoint { endpoint, place } => format!("add endpoint {endpoint} in {place}"),
         ConfigStep::ChangeEndpoint { endpoint } => format!("change endpoint {endpoint}"),
         ConfigStep::ForgetEndpoint { endpoint } => format!("remove endpoint {endpoint}"),
+        ConfigStep::ChangePlaces => "change zones or labels of places".to_owned(),
+        ConfigStep::ChangeRoutes => "change rules for requests".to_owned(),
         ConfigStep::ChangeServer => "change settings of the server".to_owned(),
     }
 }

@@ -56,13 +56,15 @@ fn facts(scene: Scene<'_>, service: &ServiceView) -> Vec<(&'static str, String, 
     if !service.together.is_empty() {
         facts.push(("host", service.together.join(", "), Tone::Plain));
     }
+    facts.extend(service.at.as_ref().map(|place| ("place", place.clone(), Tone::Plain)));
     for instance in &service.instances {
         let (glyph, word, tone) = scene.theme.condition(instance.state);
         let times = if instance.restarts == 1 { "once".into() } else { format!("{} times", instance.restarts) };
         let restarts = if instance.restarts > 0 { format!(", restarted {times}") } else { String::new() };
         let version = instance.version.as_deref().map(|version| format!(", {version}")).unwrap_or_default();
         let count = service.instances.len();
-        let words = format!("{glyph} {word}, {} of {count}{version}{restarts}", instance.number);
+        let at = instance.at.as_deref().map(|place| format!(" in {place}")).unwrap_or_default();
+        let words = format!("{glyph} {word}{at}, {} of {count}{version}{restarts}", instance.number);
         facts.push((if instance.number == 1 { "instances" } else { "" }, words, tone));
     }
     let mut feeds = snapshot.edges.iter().filter(|edge| edge.to == service.name).map(|edge| {

@@ -31,6 +31,7 @@ fn a_bucket_is_entered_with_its_copies_and_its_route() {
     screen.press("G\n");
     let text = screen.text();
     assert!(text.contains("bucket images") && text.contains("requests from outside: first among aws, hpc"), "{text}");
+    assert!(text.contains("the door leads to aws at aws, hpc at hpc"), "{text}");
     assert!(text.contains("cc2  cc2-s3  behind 3  through 1201"), "{text}");
     escape(&mut screen);
     screen.press("/thumb\n");

@@ -129,6 +129,7 @@ pub(crate) fn replicated() -> Snapshot {
         ),
         BucketRow {
             route: Some("first among aws, hpc".into()),
+            endpoints: vec!["aws at aws".into(), "hpc at hpc".into()],
             ..bucket(
                 "images",
                 "following",

@@ -190,7 +190,7 @@ fn main() { get().keep().last() }
 "#;
 
 /// Edits of it: what goes, and what comes instead.
-const EDITS: [(&str, &str); 35] = [
+const EDITS: [(&str, &str); 36] = [
     ("1.5", "2.5"),
     ("usize = 3", "usize = 4"),
     ("STEP * 2.0", "STEP * 3.0"),
@@ -217,6 +217,7 @@ const EDITS: [(&str, &str); 35] = [
     ("fn get() -> Reading", "fn get() -> Result<Reading>"),
     ("replicas = 2", "replicas = 3"),
     ("replicas = 2", "replicas = 2, near = \"images\""),
+    ("replicas = 2", "replicas = 2, on = \"hpc\""),
     ("Ok(reading)", "last(reading.clone()).await?; Ok(reading)"),
     ("Ok(reading)", "Err(Error::new(\"no\"))"),
     ("get().keep().last()", "get().last()"),

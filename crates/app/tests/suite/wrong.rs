@@ -56,6 +56,8 @@ fn service_near_a_bucket_needs_a_static_that_names_it() {
         ]
     );
     assert_eq!(with("1", &["images"]), ["2:18 near is a text (write it in quotes)"]);
+    assert_eq!(with("\"images\", on = 1", &["images"]), ["2:33 on is a text (write it in quotes)"]);
+    assert_eq!(with("\"images\", on = \"zone=germany\"", &["images"]), [""; 0]);
 }
 
 #[test]

@@ -5,20 +5,18 @@ use std::time::Instant;
 
 use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
-use data::door::{self, DoorRefusal, DoorRoute, DoorTable};
+use data::door::{self, DoorAsk, DoorRefusal, DoorRoute, DoorTable};
 use data::route::{EndpointSettings, RouteAsk, target};
+use data::rule::DoorRequest;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version, request};
 use hyper::body::Incoming;
-use protocol::near::{PickAsk, PickCandidate};
+use protocol::near::{PickAsk, PickCandidate, PlaceBounds};
 use protocol::{RequestData, error_chain, header};
 use serde_json::json;
 
 use super::body::{HeldBody, LentBody};
 use super::{Door, headers};
 use crate::http::problem::ApiProblem;
-
-/// Says which endpoint answered, and where it is.
-const PLACE: &str = "dyninka-place";
 
 /// Why an endpoint gave no answer.
 enum Unanswered {
@@ -39,7 +37,11 @@ impl Door {
         let (head, body) = request.into_parts();
         let (table, age_ms) = self.table();
         let data = read(&head.headers, &table)?;
-        let route = table.route(&data, age_ms).map_err(|refusal| refused(refusal, &table))?;
+        let bounds = bounds(&head.headers)?;
+        let value = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
+        let request = DoorRequest { method: head.method.as_str(), header: &value };
+        let route = table.route(&DoorAsk { data: &data, bounds: &bounds, request, age_ms });
+        let route = route.map_err(|refusal| refused(refusal, &table))?;
         let order = self.order(&table, &route, &data, &head, caller);
         let body = LentBody::new(body);
         let onward = headers::onward(head.headers.clone(), caller.ip(), &self.name).ok_or_else(|| {
@@ -68,7 +70,10 @@ impl Door {
             self.core.figures.failed(name, &why);
             tried.insert(name.clone(), json!(why));
         }
-        let detail = format!("no endpoint for {} can be connected to", bucket.unwrap_or_default());
+        let detail = match bucket {
+            Some(bucket) => format!("no endpoint for {bucket} can be connected to"),
+            None => "no endpoint for the request can be connected to".to_owned(),
+        };
         Err(ApiProblem::new(StatusCode::SERVICE_UNAVAILABLE, "no-endpoint", detail).with("tried", tried))
     }
 
@@ -142,8 +147,9 @@ impl Door {
         }
         parts.version = Version::HTTP_11;
         headers::drop_hop(&mut parts.headers);
+        // In place of what an endpoint says: it may say anything.
         if let Ok(place) = HeaderValue::from_str(&format!("{name}@{}", endpoint.place)) {
-            parts.headers.insert(PLACE, place);
+            parts.headers.insert(header::PLACE, place);
         }
         Ok(Response::from_parts(parts, Body::new(HeldBody { body, _held: held })))
     }
@@ -157,6 +163,13 @@ fn read(headers: &HeaderMap, table: &DoorTable) -> Result<RequestData, ApiProble
     door::asked(one(header::DATA)?, beside, one(header::DATA_VERSION)?).map_err(|error| wrong(error.to_string()))
 }
 
+/// The places that may serve a request.
+fn bounds(headers: &HeaderMap) -> Result<PlaceBounds, ApiProblem> {
+    let wrong = |why: String| ApiProblem::new(StatusCode::BAD_REQUEST, "request", why);
+    let one = |name: &str| headers::one(headers, name).map_err(wrong);
+    PlaceBounds::read(one(header::ZONE)?, one(header::NEEDS)?).map_err(|error| wrong(error.to_string()))
+}
+
 fn refused(refusal: DoorRefusal, table: &DoorTable) -> ApiProblem {
     match refusal {
         DoorRefusal::Unnamed => {
@@ -166,7 +179,7 @@ fn refused(refusal: DoorRefusal, table: &DoorTable) -> ApiProblem {
         }
         DoorRefusal::NoBucket(bucket) => ApiProblem::no_bucket(&bucket),
         DoorRefusal::NoPlace(why) => {
-            let detail = "no endpoint is where the data of the request is";
+            let detail = "no endpoint is where the request may be served";
             ApiProblem::new(StatusCode::SERVICE_UNAVAILABLE, "no-place", detail).with("endpoints", json!(why))
         }
     }

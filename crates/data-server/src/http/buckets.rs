@@ -99,6 +99,14 @@ pub(super) async fn release(
 async fn paused(core: &Arc<Core>, bucket: String, is_paused: bool) -> Result<Json<BucketLook>, ApiProblem> {
     look(core, &bucket).await?;
     core.change(CatalogChange::Paused { bucket: bucket.clone(), is_paused }).await?;
+    if !is_paused {
+        let stores =
+            core.catalog().buckets.get(&bucket).map(|record| record.replicas.keys().cloned().collect::<Vec<_>>());
+        for store in stores.unwrap_or_default() {
+            core.ledger.retry(&bucket, &store).await?;
+        }
+        core.pulse(&bucket).work();
+    }
     core.pulse(&bucket).want_audit();
     Ok(Json(look(core, &bucket).await?))
 }
@@ -117,7 +125,7 @@ pub(super) async fn pause(
     paused(&core, bucket, true).await
 }
 
-/// Goes on with copying.
+/// Goes on with copying, and tries again what was given up.
 #[utoipa::path(
     post, operation_id = "resume", path = "/v1/buckets/{bucket}/resume", params(("bucket" = String, Path)),
     responses((status = 200, description = "The bucket", body = BucketLook), (status = "4XX", description = "A problem document")),

@@ -7,6 +7,7 @@ use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use data::DataSettings;
+use data::door::DoorTable;
 use data::planning::ConfigPlan;
 use data::view::DataView;
 use http::{StatusCode, header};
@@ -32,9 +33,14 @@ pub(crate) async fn ready(State(core): State<Arc<Core>>) -> Result<&'static str,
 
 async fn shown(core: &Core) -> Result<DataView, ApiProblem> {
     let counts = core.ledger.counts().await?;
-    let mut view = data::view::view(&core.catalog(), &counts);
-    for (name, look) in &mut view.endpoints {
-        core.figures.show(name, look);
+    let catalog = core.catalog();
+    let mut view = data::view::view(&catalog, &counts);
+    if !view.endpoints.is_empty() {
+        let mut served = DoorTable::new(&catalog, &counts).served();
+        for (name, look) in &mut view.endpoints {
+            core.figures.show(name, look);
+            look.buckets = served.remove(name).unwrap_or_default();
+        }
     }
     Ok(view)
 }

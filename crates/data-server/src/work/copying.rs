@@ -8,7 +8,7 @@ use data::compare::SeenObject;
 use data::settings::DeletesRule;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use storage::{CopyAsk, StorageError, copy};
+use storage::{CopyAsk, ObjectStore, StorageError, copy};
 use store::DatabaseError;
 use tokio::sync::watch;
 
@@ -163,7 +163,7 @@ async fn bring(core: &Arc<Core>, job: &Job, to: &StoreHandle, store: &str, due: 
     };
     if !job.settings.wants(&due.key) {
         let _permit = to.permits.acquire().await;
-        target.delete(name, &due.key).await?;
+        let_go(&target, name, &due.key).await?;
         done(None).await?;
         return Ok(Made::Done);
     }
@@ -207,13 +207,37 @@ async fn bring(core: &Arc<Core>, job: &Job, to: &StoreHandle, store: &str, due: 
                 return Ok(Made::Again);
             }
             if job.settings.deletes == DeletesRule::Follow {
-                target.delete(name, &due.key).await?;
+                let_go(&target, name, &due.key).await?;
             }
             done(None).await?;
             Ok(Made::Done)
         }
+        // Credentials that may not write meet it at objects that are not there as well.
+        Err(StorageError::Refused { code, .. })
+            if code == DENIED && matches!(target.head(name, &due.key).await, Ok(Some(_))) =>
+        {
+            Err(kept(&code).into())
+        }
         Err(error) => Err(error.into()),
     }
+}
+
+/// A refusal that may be of one object alone.
+const DENIED: &str = "AccessDenied";
+
+/// Deletes an object at a copy.
+async fn let_go(target: &ObjectStore, name: &str, key: &str) -> Result<(), StorageError> {
+    match target.delete(name, key).await {
+        Err(StorageError::Refused { code, .. }) if code == DENIED => Err(kept(&code)),
+        deleted => deleted,
+    }
+}
+
+/// Says that a store does not let go of an object. It is no fault of the store, and the others go on.
+fn kept(code: &str) -> StorageError {
+    StorageError::Never(format!(
+        "the store keeps it: {code}, as of a lock or of credentials that may not delete; `dyn data resume` tries again"
+    ))
 }
 
 /// Notes why a key was not copied.

@@ -89,6 +89,49 @@ impl Case {
 const IMAGES: (&str, &str) = ("dyninka-data", "images/cats/1.jpg");
 
 #[test]
+fn requests_reach_no_endpoint_outside_their_bounds_and_rules_go_before_places() {
+    let case = Case::start("");
+    case.apply(|settings| {
+        settings["places"]["hpc"] = json!({ "zones": ["germany"] });
+        settings["places"]["cc1"] = json!({ "zones": ["us"], "labels": ["gpu"] });
+    });
+    for (header, value, asked) in [
+        ("dyninka-zone", "germany", vec!["hpc"]),
+        ("dyninka-zone", "!us", vec!["hpc"]),
+        ("dyninka-zone", "germany, us", vec!["cc1", "hpc"]),
+        ("dyninka-needs", "gpu", vec!["cc1"]),
+        ("dyninka-needs", "hpc, !gpu", vec!["hpc"]),
+    ] {
+        assert_eq!(case.asked(&[IMAGES, (header, value)]), asked, "{header}: {value}");
+    }
+    let before: u64 = case.functions.iter().map(Functions::requests).sum();
+    let (status, answer) = case.get(&[IMAGES, ("dyninka-zone", "germany"), ("dyninka-needs", "gpu")]);
+    assert_eq!((status, answer["type"].as_str()), (503, Some("urn:dyninka:problem:no-place")));
+    assert_eq!(answer["endpoints"]["hpc"], "hpc does not have gpu", "{answer}");
+    for (header, value) in
+        [("dyninka-zone", "a=b"), ("dyninka-zone", ""), ("dyninka-needs", "!"), ("dyninka-needs", "a, !a")]
+    {
+        let (status, answer) = case.get(&[IMAGES, (header, value)]);
+        let words = answer["detail"].as_str().unwrap_or_default().to_owned();
+        assert!(status == 400 && words.contains("does not read at character"), "{header}: {value}: {status} {answer}");
+    }
+    let (status, _) = case.get(&[IMAGES, ("dyninka-zone", "germany"), ("dyninka-zone", "us")]);
+    assert_eq!((status, case.functions.iter().map(Functions::requests).sum::<u64>()), (400, before));
+    case.apply(|settings| {
+        settings["routes"] = json!([
+            { "match": { "bucket": "images", "prefix": "cats/", "header": { "X-Tier": "gold" } }, "endpoints": ["cc2"] },
+            { "match": { "header": { "X-Tier": "silver" } }, "places": ["cc1"] },
+        ]);
+    });
+    assert_eq!(case.asked(&[IMAGES, ("x-tier", "gold")]), ["cc2"]);
+    assert_eq!(case.asked(&[("dyninka-data", "images/dogs/1"), ("x-tier", "gold")]), ["cc1", "hpc"]);
+    assert_eq!(case.asked(&[("x-tier", "silver")]), ["cc1"], "no bucket is named");
+    assert_eq!(case.get(&[("x-tier", "silver"), ("dyninka-zone", "germany")]).0, 503);
+    let (status, answer) = case.server.apply(|settings| settings["routes"] = json!([{ "places": ["mars"] }]), false);
+    assert!(status == 422 && answer.to_string().contains("routes[0].places"), "{answer}");
+}
+
+#[test]
 fn requests_pass_unchanged_to_functions_where_their_data_is() {
     let case = Case::start("");
     assert_eq!(case.asked(&[("x-fado-bucket", "images")]), ["cc1", "hpc"]);

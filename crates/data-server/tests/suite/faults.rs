@@ -34,6 +34,91 @@ fn a_server_that_is_killed_again_and_again_ends_with_equal_copies() {
     assert_eq!((verified["copies"].clone(), verified["wrong"].clone()), (json!(402), json!([])));
 }
 
+/// F2: the server sleeps amid copies while its master changes. What it does late with what it knew is found, and mended.
+#[test]
+fn a_server_that_slept_amid_copies_mends_what_it_did_too_late() {
+    let server = Server::of_folders("replicas = 2\naudit = \"1s\"\n");
+    server.whole();
+    for round in 0..8_u64 {
+        for number in 0..150 {
+            write(&server.objects("hpc"), &format!("k{number:03}"), &noise(round * 1_000 + number, 3_000));
+        }
+        write(&server.objects("hpc"), "large", &noise(round, 16 << 20));
+        let hook = server.hook("hpc");
+        assert_eq!(server.event("hpc", "large", &hook), 204);
+        server.until("begun", |bucket| bucket["replicas"]["cc1"]["pending"].as_u64().is_some_and(|left| left > 0));
+        server.signal("-STOP");
+        // It wakes with objects in its hands that are others by now, or none.
+        for number in 0..150 {
+            let key = format!("k{number:03}");
+            match number % 3 {
+                0 => write(&server.objects("hpc"), &key, &noise(round * 1_000 + number + 500, 3_100)),
+                1 if round % 2 == 1 && number % 15 == 1 => {
+                    fs::remove_file(server.objects("hpc").join(key)).expect("removed")
+                }
+                _ => {}
+            }
+        }
+        write(&server.objects("hpc"), "large", &noise(round + 100, 15 << 20));
+        server.signal("-CONT");
+    }
+    server.whole();
+    let master = hashes(&server.objects("hpc"));
+    for store in ["cc1", "cc2"] {
+        assert_eq!(hashes(&server.objects(store)), master, "{store}");
+    }
+    assert_eq!(server.get("conflicts"), json!([]));
+    let verified = server.post("buckets/images/verify", &Value::Null);
+    assert_eq!(verified["wrong"], json!([]));
+}
+
+/// F29: a hundred buckets with two copies each, one of them with thousands of changes: all come to their end.
+#[test]
+fn a_hundred_buckets_are_copied_beside_a_busy_one() {
+    let server = Server::of_folders("replicas = 2\n");
+    server.whole();
+    let names: Vec<String> = (0..100).map(|number| format!("bucket-{number:03}")).collect();
+    for name in &names {
+        let folder = server.path("hpc").join(name);
+        fs::create_dir_all(&folder).expect("a bucket");
+        write(&folder, "first", name.as_bytes());
+    }
+    let (status, answer) = server.apply(
+        |settings| {
+            for name in &names {
+                settings["buckets"][name] = json!({ "master": "hpc", "replicas": 2 });
+            }
+        },
+        false,
+    );
+    assert_eq!(status, 200, "{answer}");
+    for number in 0..3_000 {
+        write(&server.objects_made("hpc"), &format!("k{number:04}"), &noise(number, 200));
+    }
+    let hook = server.hook("hpc");
+    assert_eq!(server.event("hpc", "k0000", &hook), 204);
+    // Each of the others gets a change while the busy one is copied.
+    for name in &names {
+        let (status, answer) = server.ask(Method::PUT, &format!("objects/{name}/second"), Some(&json!(name)));
+        assert_eq!(status, 200, "{answer}");
+    }
+    for name in names.iter().chain([&"images".to_owned()]) {
+        let bucket = server.until_of(name, "whole", |bucket| {
+            let copies = bucket["replicas"].as_object().expect("copies");
+            copies.len() == 2 && copies.values().all(|copy| copy["state"] == "whole" || copy["state"] == "following")
+        });
+        assert_eq!(bucket["why"], Value::Null, "{name}");
+    }
+    server.whole();
+    for name in names.iter().chain([&"images".to_owned()]) {
+        let master = hashes(&server.path("hpc").join(name));
+        assert_eq!(master.len(), if name == "images" { 3_000 } else { 2 }, "{name}");
+        for store in ["cc1", "cc2"] {
+            assert_eq!(hashes(&server.path(store).join(name)), master, "{name} at {store}");
+        }
+    }
+}
+
 /// F5: events that are lost, doubled, out of order, or of nothing, lead to the state of the master and to nothing else.
 #[test]
 fn events_are_hints_and_listings_the_truth() {

@@ -9,7 +9,7 @@ use crate::server::{Server, hashes, noise, write};
 use crate::weed::{KEY, Weed};
 
 /// A folder as master, SeaweedFS as its copy, or the other way around.
-fn server(master: &str, port: u16, more: &str) -> Server {
+pub(crate) fn server(master: &str, port: u16, more: &str) -> Server {
     let text = format!(
         "[places.hpc]\n[stores.hpc]\nplace = \"hpc\"\nfolder = \"FOLDER/hpc\"\n{}[server]\nplace = \"s3\"\n\
          [buckets.images]\nmaster = \"{master}\"\nreplicas = 1\naudit = \"1s\"\n{more}",
@@ -148,4 +148,88 @@ fn a_store_is_probed_and_not_believed() {
     {
         assert_eq!(found[ability], true, "{ability}: {found}");
     }
+}
+
+/// F15: keys as long as S3 takes them, and with control characters, are copied, or named with the reason.
+#[test]
+fn keys_of_any_length_and_make_are_copied_or_named() {
+    let weed = Weed::start();
+    let server = server("s3", weed.port(), "");
+    server.whole();
+    let long: String = (0..5).map(|at| format!("{}/", char::from(b'a' + at).to_string().repeat(200))).collect();
+    let long = format!("{long}{}", "z".repeat(1_024 - long.len()));
+    let parts = "p".repeat(1_000);
+    assert_eq!(long.len(), 1_024);
+    let too_long = format!("{long}z");
+    // A store may refuse any of them: then nobody was told that it is there.
+    let mut taken = std::collections::BTreeSet::new();
+    for key in [&long, &parts, "tab%09tab", "line%0Aline", "bell%07bell", "del%7Fdel", "plain"] {
+        let status = server.try_put(key, key.as_bytes()).status().as_u16();
+        assert!([200, 422, 502].contains(&status), "{key:.40}: {status}");
+        if status == 200 {
+            taken.insert(key.to_owned());
+        }
+    }
+    assert!(taken.contains(&long) && taken.contains("plain"), "{taken:?}");
+    assert_eq!(server.try_put(&too_long, b"x").status().as_u16(), 422, "longer than S3 takes");
+    let bucket = server.until("all tried", |bucket| {
+        bucket["state"] == "following" && bucket["replicas"]["hpc"]["pending"] == bucket["replicas"]["hpc"]["failed"]
+    });
+    let failed = bucket["replicas"]["hpc"]["failed"].as_u64().expect("a number");
+    let copies = hashes(&server.objects("hpc"));
+    assert_eq!(copies.len() as u64 + failed, taken.len() as u64, "{bucket:#}\n{:?}", copies.keys());
+    assert!(copies.contains_key(&long) && copies.contains_key("plain"), "{:?}", copies.keys());
+    if failed > 0 {
+        assert!(bucket["replicas"]["hpc"]["trouble"].as_str().is_some_and(|why| !why.is_empty()), "{bucket:#}");
+    }
+    assert_eq!(server.read(&long), (200, long.clone().into_bytes()));
+}
+
+/// F15: an object that is larger than one put may be.
+#[test]
+#[ignore = "long: copies 5 GiB + 1 byte, and needs 11 GiB of disk"]
+fn object_of_five_gib_and_a_byte_is_copied_in_parts() {
+    use std::io::{Seek as _, SeekFrom, Write as _};
+    const SIZE: u64 = (5 << 30) + 1;
+    let weed = Weed::start();
+    let link = Link::to(weed.port());
+    let server = server("hpc", link.port, "");
+    server.whole();
+    let path = server.path("large");
+    let mut file = fs::File::create(&path).expect("a file");
+    file.set_len(SIZE).expect("a size");
+    for (number, at) in [0, SIZE / 5, SIZE - 4, SIZE - 1].into_iter().enumerate() {
+        file.seek(SeekFrom::Start(at)).expect("a place");
+        file.write_all(&[number as u8 + 1]).expect("written");
+    }
+    drop(file);
+    fs::rename(&path, server.objects("hpc").join("large")).expect("in place");
+    // As long as bytes come, it goes on.
+    let (mut sent, mut since) = (0, std::time::Instant::now());
+    loop {
+        let bucket = server.bucket();
+        if bucket["head"] != 0 && bucket["replicas"]["s3"]["state"] == "whole" {
+            break;
+        }
+        if link.bytes().0 > sent {
+            (sent, since) = (link.bytes().0, std::time::Instant::now());
+        }
+        assert!(since.elapsed() < crate::server::PATIENCE, "nothing is copied any more: {bucket:#}");
+        std::thread::sleep(crate::server::LOOK);
+    }
+    let hash = |from: &mut dyn std::io::Read| {
+        let (mut hasher, mut bytes, mut size) = (blake3::Hasher::new(), vec![0; 1 << 20], 0);
+        loop {
+            match from.read(&mut bytes).expect("bytes") {
+                0 => return (size, hasher.finalize()),
+                read => {
+                    hasher.update(&bytes[..read]);
+                    size += read as u64;
+                }
+            }
+        }
+    };
+    let master = hash(&mut fs::File::open(server.objects("hpc").join("large")).expect("a file"));
+    let copy = hash(&mut weed.reader("images", "large"));
+    assert_eq!((master.0, copy), (SIZE, master));
 }

@@ -14,4 +14,5 @@ mod races;
 mod rough;
 mod server;
 mod tls;
+mod versions;
 mod weed;

@@ -32,6 +32,8 @@ pub(crate) enum Mood {
     NoEnd,
     /// Nothing can be written.
     Full,
+    /// Objects below `locked/` that are there stay as they are.
+    Locked,
 }
 
 /// A store; it ends with the process.
@@ -239,6 +241,15 @@ impl State {
             Mood::Elsewhere => return Answer::error(301, "PermanentRedirect").with("location", "http://127.0.0.1:1/"),
             Mood::Nothing if own => return Answer::of(404, ""),
             Mood::Garbage if own && request.is_list() => return Answer::of(200, "<html>welcome, half a li"),
+            Mood::Locked
+                if own
+                    && request.method != "GET"
+                    && request.method != "HEAD"
+                    && request.key.starts_with("locked/")
+                    && self.buckets.get("images").is_some_and(|bucket| bucket.contains_key(&request.key)) =>
+            {
+                return Answer::error(403, "AccessDenied");
+            }
             Mood::Full if own && request.method == "PUT" => return Answer::error(500, "InternalError"),
             _ => {}
         }

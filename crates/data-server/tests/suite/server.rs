@@ -177,13 +177,18 @@ impl Server {
 
     /// Waits until something is so of the bucket.
     pub(crate) fn until(&self, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+        self.until_of("images", what, is_so)
+    }
+
+    /// The same of another bucket.
+    pub(crate) fn until_of(&self, name: &str, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
         let begun = Instant::now();
         loop {
-            let bucket = self.bucket();
+            let bucket = self.get("catalog")["buckets"][name].clone();
             if is_so(&bucket) {
                 return bucket;
             }
-            assert!(begun.elapsed() < PATIENCE, "never {what}: {bucket:#}");
+            assert!(begun.elapsed() < PATIENCE, "{name} never {what}: {bucket:#}");
             std::thread::sleep(LOOK);
         }
     }

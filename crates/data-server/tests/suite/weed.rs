@@ -1,6 +1,7 @@
 //! A SeaweedFS of a test's own: real S3 in front, and its filer to look behind it.
 
 use std::fs;
+use std::io::Write as _;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -111,6 +112,27 @@ impl Weed {
 
     fn filer(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}/buckets/{path}", self.base + 2)
+    }
+
+    /// The bytes of an object, by the filer, one after the other.
+    pub(crate) fn reader(&self, bucket: &str, key: &str) -> reqwest::blocking::Response {
+        let request = self.client.get(self.filer(&format!("{bucket}/{}", escaped(key))));
+        // Of a large one all bytes together may take longer than an answer.
+        request.timeout(PATIENCE * 60).send().expect("bytes")
+    }
+
+    /// Has its own shell do something, such as `s3.bucket.versioning -name images -enable`.
+    pub(crate) fn shell(&self, line: &str) -> String {
+        let mut shell = Command::new(program());
+        let [master, filer] = [0, 2].map(|number| format!("127.0.0.1:{}", self.base + number));
+        shell.current_dir(self.folder.path()).args(["shell", &format!("-master={master}"), &format!("-filer={filer}")]);
+        let mut shell =
+            shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("a shell");
+        writeln!(shell.stdin.take().expect("its input"), "{line}").expect("a line");
+        let output = shell.wait_with_output().expect("an end");
+        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success() && !said.contains("error:"), "{line}: {said}");
+        said
     }
 
     /// Uploads under way in a bucket.

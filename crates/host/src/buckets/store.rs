@@ -28,12 +28,14 @@ struct Opened {
     conditions: Arc<OnceCell<(bool, bool)>>,
 }
 
-/// Does what is asked for at a store of the bucket: at these copies, or at those that the environment names.
+/// Does what is asked for at a store of the bucket: at these copies, or at those that the environment names. `used` is told
+/// the store that it was done at.
 pub(super) async fn answer(
     stores: &BucketStores,
     copies: Option<NearCopies>,
     ask: &BucketAsk,
     bytes: Bytes,
+    used: &(dyn Fn(&str) + Sync),
 ) -> Result<BucketAnswer, BucketError> {
     let Some(home) = stores.buckets.get(&ask.bucket) else {
         let known = stores.buckets.keys().cloned().collect::<Vec<_>>().join(", ");
@@ -44,7 +46,11 @@ pub(super) async fn answer(
     let is_read =
         matches!(ask.act, BucketAct::Head | BucketAct::Read { .. } | BucketAct::List { .. } | BucketAct::Url { .. });
     if !is_read {
-        return at_copy(stores, &copies.writes, ask, bytes).await;
+        let answered = at_copy(stores, &copies.writes, ask, bytes).await;
+        if answered.is_ok() {
+            used(&copies.writes.store);
+        }
+        return answered;
     }
     let mut answered = Err(ask.error(BucketErrorKind::NotFound, "there is no copy"));
     for copy in &copies.reads {
@@ -52,6 +58,9 @@ pub(super) async fn answer(
         // The next one may have what this one lacks, and be there where this one's store is away.
         let goes_on = [BucketErrorKind::NotFound, BucketErrorKind::Away];
         if !answered.as_ref().is_err_and(|error| goes_on.contains(&error.kind())) {
+            if answered.is_ok() {
+                used(&copy.store);
+            }
             break;
         }
     }

@@ -11,6 +11,7 @@ pub(super) async fn answer(
     _: Option<NearCopies>,
     ask: &BucketAsk,
     _: Bytes,
+    _: &(dyn Fn(&str) + Sync),
 ) -> Result<BucketAnswer, BucketError> {
     let words = "this dyn was built without stores: cargo feature data";
     Err(ask.error(BucketErrorKind::NotSupported, words))

@@ -22,8 +22,12 @@ const PLACES: [&str; 3] = ["hpc", "cc1", "cc2"];
 pub fn near_pick_nanos(rounds: u32) -> Result<Vec<f64>, String> {
     let copy = |place: &str| (place.to_owned(), NearCopy { store: place.to_owned(), through: 9, is_away: false });
     let images = NearBucket { master: PLACES[0].to_owned(), at: PLACES.map(copy).into() };
-    let table =
-        NearTable { epoch: "1".to_owned(), number: 1, buckets: BTreeMap::from([("images".to_owned(), images)]) };
+    let table = NearTable {
+        epoch: "1".to_owned(),
+        number: 1,
+        buckets: BTreeMap::from([("images".to_owned(), images)]),
+        ..NearTable::default()
+    };
     let fetch = NearService { places: PLACES.map(str::to_owned).into(), bucket: Some("images".to_owned()) };
     let services = BTreeMap::from([("fetch".to_owned(), fetch)]);
     let settings = NearSettings { policy: PickPolicy::Near, services, table: NearTable::default() };
@@ -31,7 +35,7 @@ pub fn near_pick_nanos(rounds: u32) -> Result<Vec<f64>, String> {
     let mut headers = HeaderMap::new();
     headers.insert(header::DATA, HeaderValue::from_static("images/cats/1.jpg"));
     headers.insert(header::DATA_VERSION, HeaderValue::from_static("images=9"));
-    let request = RequestNear::read(&headers)?;
+    let request = RequestNear::read(&headers, Some("cc1"))?;
     let (near, balance) = (Near::default(), Balance::default());
     let instances =
         Instances { service: "fetch", addresses: &["10.0.0.1:1", "10.0.0.2:1", "10.0.0.3:1"], balance: &balance };
@@ -40,7 +44,8 @@ pub fn near_pick_nanos(rounds: u32) -> Result<Vec<f64>, String> {
         near.tell(NearTable { number: u64::from(number) + 1, ..table.clone() });
         let begun = Instant::now();
         for turn in 0..u64::from(PICKS) {
-            let order = near.order(black_box(&host), black_box(&request), &instances, (turn, turn >> 1))?;
+            let order = near.order(black_box(&host), black_box(&request), &instances, (turn, turn >> 1));
+            let order = order.map_err(|refusal| format!("{refusal:?}"))?;
             // The instance in the caller's own place.
             if order.and_then(|order| order.first().copied()) != Some(1) {
                 return Err("another instance was picked".to_owned());

@@ -49,7 +49,7 @@ pub(super) async fn send(
     if let Some((callers, _)) = context.path.text().rsplit_once(',') {
         question.header(header::PATH, callers);
     }
-    question.header(header::NEEDS, &needs(route.or(config.route.as_deref())));
+    question.header(header::SERVICES, &needs(route.or(config.route.as_deref())));
     context.onward(&mut question, id, &config.token);
     let question = question.end(onward.body.as_deref());
     let at = settings.places.get(&config.service).filter(|_| context.detail).map(|place| {

@@ -84,6 +84,7 @@ pub(crate) struct Said {
     pub(crate) nodes: Option<String>,
     pub(crate) usage: Option<String>,
     pub(crate) data_versions: Option<String>,
+    pub(crate) places: Option<String>,
 }
 
 /// How the end of an answer's body is known.
@@ -143,6 +144,7 @@ impl Head {
             _ if is(header::NODES) => first(&mut self.said.nodes),
             _ if is(header::USAGE) => first(&mut self.said.usage),
             _ if is(header::DATA_VERSION) => first(&mut self.said.data_versions),
+            _ if is(header::PLACE) => first(&mut self.said.places),
             _ if is("content-type") => first(&mut self.said.content_type),
             _ => {}
         }

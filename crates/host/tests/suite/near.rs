@@ -5,8 +5,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use protocol::header::{DATA, DATA_VERSION};
-use protocol::near::{HostNear, NearBucket, NearCopy, NearService, NearSettings, NearTable, PickPolicy};
+use protocol::header::{DATA, DATA_VERSION, NEEDS, PLACE, ZONE};
+use protocol::near::{
+    HostNear, NearBucket, NearCopy, NearPlace, NearRule, NearService, NearSettings, NearTable, PickPolicy,
+};
 use protocol::{Config, Limits};
 use reqwest::{Client, StatusCode};
 
@@ -20,7 +22,13 @@ fn table(number: u64, images: &[(&str, u64)]) -> NearTable {
         ((*place).to_owned(), NearCopy { store: (*place).to_owned(), through: *through, is_away: false })
     };
     let images = NearBucket { master: images[0].0.to_owned(), at: images.iter().map(copy).collect() };
-    NearTable { epoch: "e".to_owned(), number, buckets: BTreeMap::from([("images".to_owned(), images)]) }
+    let place = |name: &str, zone: &str, label: &str| {
+        let of = NearPlace { zones: [zone.to_owned()].into(), labels: [label.to_owned()].into() };
+        (name.to_owned(), of)
+    };
+    let places = [place("hpc", "germany", "gpu"), place("cc1", "us", "spot")].into();
+    let buckets = BTreeMap::from([("images".to_owned(), images)]);
+    NearTable { epoch: "e".to_owned(), number, buckets, places, rules: Vec::new() }
 }
 
 /// Two instances of `first`, one in each place, and `last`, which is in none.
@@ -32,6 +40,11 @@ struct Places {
 
 impl Places {
     async fn start() -> Self {
+        Self::start_in(None).await
+    }
+
+    /// With `last` in a place.
+    async fn start_in(place: Option<&str>) -> Self {
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 1));
         let mut firsts = Vec::new();
         for _ in PLACES {
@@ -41,7 +54,16 @@ impl Places {
         let last = host_of("last", &addresses, Limits::default(), TOKEN, false).await;
         let client = Client::builder().no_proxy().build().expect("a client");
         let places = Self { client, firsts, last };
-        let file = places.last.folder.path().join("config.json");
+        places.lead(&places.last, place).await;
+        for (first, place) in places.firsts.iter().zip(PLACES) {
+            places.lead(first, Some(place)).await;
+        }
+        places
+    }
+
+    /// Tells a host where it is, and where the instances of `first` are.
+    async fn lead(&self, host: &Host, place: Option<&str>) {
+        let file = host.folder.path().join("config.json");
         let config: Config = serde_json::from_slice(&std::fs::read(&file).expect("a file")).expect("JSON");
         let service = NearService { places: PLACES.map(str::to_owned).to_vec(), bucket: Some("images".to_owned()) };
         let settings = NearSettings {
@@ -49,11 +71,10 @@ impl Places {
             services: BTreeMap::from([("first".to_owned(), service)]),
             table: table(0, &[("hpc", 0)]),
         };
-        let near = Some(HostNear { place: None, settings: settings.into() });
+        let near = Some(HostNear { place: place.map(str::to_owned), settings: settings.into() });
         std::fs::write(&file, serde_json::to_vec(&Config { near, ..config }).expect("JSON")).expect("written");
-        let reload = places.client.post(places.last.door("reload")).bearer_auth(TOKEN);
+        let reload = self.client.post(host.door("reload")).bearer_auth(TOKEN);
         assert_eq!(reload.send().await.expect("an answer").status(), 200);
-        places
     }
 
     async fn tell(&self, table: &NearTable) -> (StatusCode, String) {
@@ -63,10 +84,21 @@ impl Places {
     }
 
     async fn ask(&self, headers: &[(&str, &str)]) -> (StatusCode, String) {
-        let asked = self.client.get(format!("http://{}/", self.last.address));
-        let asked = headers.iter().fold(asked, |asked, (name, value)| asked.header(*name, *value));
-        let answer = asked.send().await.expect("an answer");
+        let answer = self.answer(&self.last, headers).await;
         (answer.status(), answer.text().await.expect("text"))
+    }
+
+    async fn answer(&self, host: &Host, headers: &[(&str, &str)]) -> reqwest::Response {
+        let asked = self.client.get(format!("http://{}/", host.address));
+        let asked = headers.iter().fold(asked, |asked, (name, value)| asked.header(*name, *value));
+        asked.send().await.expect("an answer")
+    }
+
+    /// Where an answer says that its services ran.
+    async fn ran(&self, headers: &[(&str, &str)]) -> String {
+        let answer = self.answer(&self.last, headers).await;
+        assert_eq!(answer.status(), 200, "{headers:?}");
+        answer.headers().get(PLACE).map(|said| said.to_str().expect("text").to_owned()).unwrap_or_default()
     }
 
     /// Requests that each instance answered.
@@ -153,6 +185,71 @@ async fn headers_and_tables_that_do_not_read_are_refused() {
     // A table of another life counts, whatever its number.
     places.tell(&NearTable { epoch: "f".to_owned(), ..table(0, &[("cc1", 1)]) }).await;
     assert_eq!(places.shares(&[]).await, [0, 10]);
+    places.end().await;
+}
+
+#[tokio::test]
+async fn requests_with_bounds_run_inside_of_them_and_their_answers_say_where() {
+    let places = Places::start_in(Some("hpc")).await;
+    assert_eq!(places.ran(&[]).await, "first@hpc, last@hpc");
+    places.tell(&table(1, &[("cc1", 9)])).await;
+    assert_eq!(places.ran(&[]).await, "first@cc1, last@hpc", "the copy is there");
+    assert_eq!(places.ran(&[(PLACE, "mine@nowhere")]).await, "first@cc1, last@hpc", "a caller says nothing");
+    // A label binds services that have a choice, a zone each of them.
+    for (header, value) in
+        [(NEEDS, "gpu"), (NEEDS, "zone=germany, !spot"), (ZONE, "germany"), (ZONE, "france, !us, germany")]
+    {
+        assert_eq!(places.ran(&[(header, value)]).await, "first@hpc, last@hpc", "{header}: {value}");
+    }
+    assert_eq!(places.ran(&[(NEEDS, "spot")]).await, "first@cc1, last@hpc");
+    for (header, value, status, words) in [
+        (ZONE, "us", 503, "last is in hpc, which is not in us"),
+        (ZONE, "!germany", 503, "last is in hpc, which is in germany"),
+        (
+            NEEDS,
+            "gpu, spot",
+            503,
+            "no instance of first may serve the request: cc1 does not have gpu; hpc does not have spot",
+        ),
+        (NEEDS, "gpu, !gpu", 400, "Dyninka-Needs does not read at character 6"),
+        (ZONE, "a=b", 400, "Dyninka-Zone does not read at character 2"),
+        (ZONE, "", 400, "a word is missing"),
+    ] {
+        let (answered, body) = places.ask(&[(header, value)]).await;
+        assert!(answered == status && body.contains(words), "{header}: {value}: {answered} {body}");
+    }
+    let many = vec!["gpu"; 65].join(",");
+    let (answered, body) = places.ask(&[(NEEDS, many.as_str())]).await;
+    assert!(answered == 400 && body.contains("more than 64 words"), "{body}");
+    let (answered, body) = places.ask(&[(ZONE, "us"), (ZONE, "germany")]).await;
+    assert!(answered == 400 && body.contains("is there twice"), "{body}");
+    // A host that is asked by itself keeps bounds as well.
+    let answer = places.answer(&places.firsts[1], &[(NEEDS, "gpu")]).await;
+    assert_eq!(answer.status(), 503);
+    let said = answer.text().await.expect("text");
+    assert!(said.contains("first is in cc1, which does not have gpu") && said.contains("no-place"), "{said}");
+    // The end of the only instance inside fails the request, and leads it nowhere else.
+    let mut places = places;
+    places.firsts.remove(0).end().await;
+    let (answered, body) = places.ask(&[(ZONE, "germany")]).await;
+    assert!(answered == 502 && body.contains("unreachable"), "{answered} {body}");
+    places.end().await;
+}
+
+#[tokio::test]
+async fn zones_are_of_no_use_to_a_host_without_a_place_and_rules_of_a_table_count_at_once() {
+    let places = Places::start().await;
+    let (answered, body) = places.ask(&[(ZONE, "germany")]).await;
+    assert!(answered == 503 && body.contains("last has no place, and the request has the zones germany"), "{body}");
+    assert_eq!(places.ran(&[]).await, "first@hpc");
+    let rule = NearRule { service: Some("first".to_owned()), places: vec!["cc1".to_owned()], ..NearRule::default() };
+    places.tell(&NearTable { rules: vec![rule], ..table(1, &[("hpc", 9)]) }).await;
+    assert_eq!(places.shares(&[]).await, [0, 10]);
+    places.tell(&table(2, &[("hpc", 9)])).await;
+    assert_eq!(places.shares(&[]).await, [10, 0]);
+    let unknown = serde_json::json!({ "epoch": "e", "number": 3, "buckets": {}, "rules": [{ "polices": "first" }] });
+    let told = places.client.put(places.last.door("near")).bearer_auth(TOKEN).json(&unknown).send().await;
+    assert_eq!(told.expect("an answer").status(), 422);
     places.end().await;
 }
 

@@ -140,7 +140,7 @@ async fn sharing_sends_what_does_not_fit_to_the_agent_and_hands_its_answer_back(
     assert_eq!(asked.body, "{\"value\":3}");
     assert_eq!((said("authorization"), said("dyninka-route")), ("Bearer secret", "first"));
     // Callers as they were: the other host adds itself.
-    assert_eq!((said("dyninka-needs"), said("dyninka-path")), ("first", "user"));
+    assert_eq!((said("dyninka-services"), said("dyninka-path")), ("first", "user"));
     assert!(said("dyninka-deadline").parse::<u64>().unwrap() > 0 && said("traceparent").len() == 55);
     let counts = load(&chain).await;
     assert_eq!((counts.users, counts.away, counts.refused, counts.in_flight), (2, 1, 0, 0));

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use app::{App, suggest};
 use data::DataSettings;
-use data::near::{fixed, home, names};
+use data::near::{fixed, home, names, places};
 use data::settings::{CredentialSettings, SecretSource, StoreSettings, StoreStyle};
 use protocol::{BucketStores, StoreAccess};
 
@@ -18,7 +18,11 @@ use crate::settings_file::mistake;
 /// # Errors
 /// All that is wrong with them, or keeps pods from using them.
 pub(crate) fn lead(root: &Path, app: &App, settings: &mut AppSettings) -> Result<(), Vec<SettingsMistake>> {
-    let Some(name) = settings.data.on_clusters().filter(|_| !app.buckets.is_empty()) else { return Ok(()) };
+    let Some(name) = settings.data.on_clusters().filter(|_| !app.buckets.is_empty()).map(str::to_owned) else {
+        let findings: Vec<SettingsMistake> = settings.on_nothing(app).into_iter().map(Into::into).collect();
+        return if findings.is_empty() { Ok(()) } else { Err(findings) };
+    };
+    let name = name.as_str();
     let wrong = |keys: &[&str], message: String, help: &str| {
         let places = [keys.to_vec(), vec!["data", "cluster"], vec!["data", "settings"], vec!["data"]];
         mistake(root, &places, message, help.to_owned())
@@ -31,7 +35,8 @@ pub(crate) fn lead(root: &Path, app: &App, settings: &mut AppSettings) -> Result
         let all = mistakes.iter().map(|mistake| wrong(&[], format!("{name}: {mistake}"), &mistake.hint));
         all.collect::<Vec<_>>()
     })?;
-    let mut mistakes = Vec::new();
+    let settled = settings.settle_places(app, &places(&found), name);
+    let mut mistakes: Vec<SettingsMistake> = settled.into_iter().map(Into::into).collect();
     let own = settings.data.place.as_deref();
     let of_services = settings.services.iter().flat_map(|(service, said)| {
         said.places.iter().map(move |place| (vec!["services", service.as_str(), "places"], place.as_str()))
@@ -129,13 +134,17 @@ mod tests {
         [buckets]\nimages = { master = \"hpc\", at = [\"cc1\"] }\n";
 
     fn led(said: &str, stores: &str) -> Result<AppSettings, Vec<String>> {
+        led_app(APP, said, stores)
+    }
+
+    fn led_app(text: &str, said: &str, stores: &str) -> Result<AppSettings, Vec<String>> {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().join("app.rs");
         for (name, text) in [("dyn.toml", said), ("stores.toml", stores)] {
             fs::write(folder.path().join(name), text).unwrap();
         }
         let mut sources = app::Sources { root: root.clone(), ..app::Sources::default() };
-        sources.texts.insert(root.clone(), APP.into());
+        sources.texts.insert(root.clone(), text.into());
         let (app, findings) = app::parse(&sources);
         assert_eq!(findings, []);
         let mut settings = settings_file::load(&root, &app).unwrap();
@@ -157,6 +166,22 @@ mod tests {
         assert_eq!((images.master.as_str(), images.at.len()), ("hpc", 2));
         // Without stores there is nothing to be told, and nothing to be wrong.
         assert_eq!(led("", "{").unwrap().pod_stores, None);
+    }
+
+    #[test]
+    fn services_are_in_the_places_that_their_attributes_mean() {
+        let stores = STORES.replace("hpc = {},", "hpc = { zones = [\"eu\"], labels = [\"gpu\"] },");
+        let said = NEAR.replace("[services.one]\nplaces = [\"hpc\", \"cc1\"]\n", "");
+        let app = |words: &str| APP.replacen("near = ", &format!("on = {words:?}, near = "), 1);
+        let settings = led_app(&app("zone=eu, gpu"), &said, &stores).unwrap();
+        let one = &settings.services["one"];
+        assert_eq!((one.places.as_slice(), one.place_nodes.len()), (["hpc".to_owned()].as_slice(), 1));
+        let pods = settings.pod_stores.as_ref().unwrap();
+        assert!(pods.table.places["hpc"].labels.contains("gpu"));
+        let mistakes = led_app(&app("zone=us"), &said, &stores).unwrap_err();
+        assert_eq!(mistakes, ["3: stores.toml has no place with zone=us (did you mean zone=eu?)"]);
+        let mistakes = led_app(&app("hpc"), "", &stores).unwrap_err();
+        assert!(mistakes[0].starts_with("3: one is on hpc, and no file names places"), "{mistakes:?}");
     }
 
     #[test]

@@ -250,7 +250,7 @@ fn faults(file: &File, app: &App) -> Vec<(String, String, Vec<String>)> {
         let help = "write a name such as \"jobs.db\"".to_owned();
         faults.push(("store is the name of a file beside dyn.toml".to_owned(), help, keys(&["jobs", "store"])));
     }
-    let of_data = data::faults(file).into_iter().chain(places::faults(file));
+    let of_data = data::faults(file).into_iter().chain(places::faults(file, app));
     faults.extend(of_data.map(|(message, help, at)| (message, help, keys(&at))));
     let mut grouped: BTreeMap<&str, &str> = BTreeMap::new();
     for (group, names) in &file.together {

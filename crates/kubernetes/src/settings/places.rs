@@ -72,11 +72,13 @@ fn nodes_of(places: &BTreeMap<String, PlaceTable>, place: &str) -> BTreeMap<Stri
 }
 
 /// What makes no sense of places: in words, how to mend it, and its keys.
-pub(super) fn faults(file: &File) -> Vec<(String, String, Vec<&str>)> {
+pub(super) fn faults<'a>(file: &'a File, app: &App) -> Vec<(String, String, Vec<&'a str>)> {
     let mut faults = Vec::new();
+    // Which places an attribute means is known once stores are read.
+    let is_open = file.data.server || app.services.iter().any(|service| service.on.is_some());
     let used = || file.services.values().flat_map(|said| &said.places).map(String::as_str);
     for (place, said) in &file.places {
-        if !file.data.server && used().all(|used| used != place) {
+        if !is_open && used().all(|used| used != place) {
             let message = format!("no service has pods in {place}");
             faults.push((message, app::suggest(place, used(), "places"), vec!["places", place.as_str()]));
         } else if said.nodes.is_empty() {

@@ -35,7 +35,7 @@ const FLAGS: [&str; 3] = ["replay", "idempotent", "stays"];
 /// Options that are a number.
 const COUNTS: [&str; 5] = ["replicas", "attempts", "parallel", "rate", "at_once"];
 /// Options that are a text.
-const TEXTS: [&str; 7] = ["cpu", "memory", "timeout", "backoff", "lost", "latency", "near"];
+const TEXTS: [&str; 8] = ["cpu", "memory", "timeout", "backoff", "lost", "latency", "near", "on"];
 
 fn check(options: TokenStream) -> syn::Result<()> {
     let words = || {
@@ -159,7 +159,7 @@ mod tests {
             quote!(replay = false, replicas = 2, cpu = "500m", memory = "128Mi"),
             quote!(attempts = 8, timeout = "2m", backoff = "2s..10m", lost = "fail", parallel = 4),
             quote!(rate = 200, at_once = 64, latency = "20ms", idempotent = true, stays = true),
-            quote!(near = "images"),
+            quote!(near = "images", on = "zone=germany"),
         ];
         for options in taken {
             assert!(check(options.clone()).is_ok(), "{options}");
@@ -183,6 +183,7 @@ mod tests {
             quote!(attempts = "8"),
             quote!(timeout = 2),
             quote!(stays = 1),
+            quote!(on = true),
         ] {
             let text = expand(
                 options,

@@ -23,10 +23,11 @@ pub(super) struct Surroundings {
 
 pub(super) fn surround(options: &SessionOptions, app: &App, sources: &Sources) -> Surroundings {
     let (root, only) = (options.file.as_path(), options.only.as_ref());
-    let settings = match kubernetes::settings_file::load(root, app) {
+    let mut settings = match kubernetes::settings_file::load(root, app) {
         Ok(settings) => settings,
         Err(error) => return Surroundings { diagnostics: environment::findings(&error), ..Surroundings::default() },
     };
+    let unsettled = environment::settle(app, &mut settings, root);
     let names = app.services.iter().map(|service| service.name.as_str());
     let started = names.filter(|name| only.is_none_or(|only| only.contains(*name))).collect();
     let shell = |name: &str| std::env::var(name);
@@ -43,6 +44,7 @@ pub(super) fn surround(options: &SessionOptions, app: &App, sources: &Sources) -
     });
     environments.instances = said.chain(options.instances.clone()).collect();
     let mut diagnostics = environment::lacking(&mistakes);
+    diagnostics.extend(unsettled);
     let places = settings.services.iter().map(|(name, said)| (name.as_str(), said.places.len()));
     diagnostics.extend(instances::beside_places(app, &places.collect(), &options.instances));
     diagnostics.extend(instances::refusals(app, &environments.instances));

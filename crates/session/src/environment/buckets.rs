@@ -13,6 +13,8 @@ use kubernetes::settings::AppSettings;
 use protocol::near::NearTable;
 use protocol::{BUCKETS_VARIABLE, BucketStores, STORES_VARIABLE};
 
+pub(super) use stores::places_in;
+
 use super::{Environments, NearPlan, Shell, near};
 
 /// Stores of the app's buckets.
@@ -90,7 +92,8 @@ mod tests {
             let (app, findings) = app::parse(&sources);
             assert_eq!(findings, []);
             std::fs::write(file.with_file_name("dyn.toml"), said).unwrap();
-            let settings = kubernetes::settings_file::load(&file, &app).unwrap();
+            let mut settings = kubernetes::settings_file::load(&file, &app).unwrap();
+            let unsettled = crate::environment::settle(&app, &mut settings, &file);
             let shell = |name: &str| match (name, secret) {
                 ("K", _) => Ok("k3y".to_owned()),
                 ("S", Some(secret)) => Ok(secret.to_owned()),
@@ -100,7 +103,8 @@ mod tests {
                 services: BTreeMap::from([("one".to_owned(), Default::default())]),
                 ..Default::default()
             };
-            let told = lead_to_buckets(&mut all, &app, &settings, &file, &shell);
+            let mut told = unsettled;
+            told.extend(lead_to_buckets(&mut all, &app, &settings, &file, &shell));
             let folder = self.folder.path().display().to_string() + "/";
             let words = |one: &Diagnostic| {
                 let (file, line) = (one.place.file.display(), one.place.line);
@@ -177,6 +181,26 @@ mod tests {
         );
         // Nobody has a place: hosts are told nothing.
         assert_eq!(case.lead(&near, "[data]\nsettings = \"data.toml\"\n", Some("s3cret")).0.near, None);
+    }
+
+    #[cfg(feature = "data")]
+    #[test]
+    fn services_have_an_instance_in_each_place_that_their_attribute_means() {
+        let case = Case { folder: tempfile::tempdir().unwrap() };
+        let stores = STORES.replace("cc1 = { zones = [] }", "cc1 = { zones = [\"us\"], labels = [\"gpu\"] }");
+        std::fs::write(case.folder.path().join("data.toml"), stores).unwrap();
+        let app = |on: &str| APP.replace("#[service]", &format!("#[service(on = {on:?})]"));
+        let (all, told) = case.lead(&app("zone=us, gpu"), "[data]\nsettings = \"data.toml\"\n", Some("s3cret"));
+        assert_eq!(told, Vec::<String>::new());
+        let plan = all.near.unwrap();
+        assert_eq!(plan.host("one").place.as_deref(), Some("cc1"));
+        assert!(plan.settings.table.places["cc1"].zones.contains("us"), "hosts are told what places are");
+        let told = case.lead(&app("gpus"), "[data]\nsettings = \"data.toml\"\n", Some("s3cret")).1;
+        assert_eq!(told, ["app.rs:3: data.toml has no place with gpus (did you mean gpu?)"]);
+        let told = case.lead(&app("gpu"), "", None).1;
+        assert!(told[0].starts_with("app.rs:3: one is on gpu, and no file names places"), "{told:?}");
+        let told = case.lead(&app("gpu").replace("Bucket::named", "Bucket::unnamed"), "", None).1;
+        assert!(told[0].starts_with("app.rs:3: one is on gpu, and the app has no bucket"), "{told:?}");
     }
 
     #[cfg(feature = "data")]

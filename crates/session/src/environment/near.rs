@@ -10,7 +10,7 @@ use kubernetes::settings_file;
 use protocol::instance_of;
 use protocol::near::{HostNear, NearSettings, NearTable};
 
-use super::finding;
+use super::{buckets, finding};
 
 /// What hosts are told of places.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,6 +39,17 @@ impl NearPlan {
 pub(super) fn places<'a>(app: &'a App, settings: &'a AppSettings) -> impl Iterator<Item = (&'a str, &'a str)> {
     let said = app.services.iter().filter_map(|service| Some((service, settings.services.get(&service.name)?)));
     said.flat_map(|(service, said)| said.places.iter().map(|place| (service.name.as_str(), place.as_str())))
+}
+
+/// Gives services the places that their attributes mean. Where stores cannot be read, that is told with them.
+pub(crate) fn settle(app: &App, settings: &mut AppSettings, file: &Path) -> Vec<Diagnostic> {
+    if settings.unsettled(app).is_empty() {
+        return Vec::new();
+    }
+    let Some(name) = settings.data.settings.clone().filter(|_| !app.buckets.is_empty()) else {
+        return settings.on_nothing(app);
+    };
+    buckets::places_in(file, &name).map_or_else(Vec::new, |known| settings.settle_places(app, &known, &name))
 }
 
 /// Why services have places and an app no bucket that could be in them, at their lines.

@@ -60,7 +60,7 @@ pub(crate) async fn tell(control: Control, at: SocketAddr, mut news: watch::Rece
     loop {
         let table = news.borrow_and_update().table.clone();
         let is_news = |table: &NearTable| {
-            told.as_ref().is_none_or(|(known, when)| known.buckets != table.buckets || when.elapsed() >= AGAIN)
+            told.as_ref().is_none_or(|(known, when)| !known.says_the_same(table) || when.elapsed() >= AGAIN)
         };
         if let Some(table) = table.filter(|table| is_news(table))
             && control.near(at, &table).await.is_ok()

@@ -42,6 +42,8 @@ fn row(name: &str, look: &BucketLook, view: &DataView) -> BucketRow {
         let endpoints = (!route.endpoints.is_empty()).then(|| route.endpoints.join(", "));
         [policy, endpoints].into_iter().flatten().collect::<Vec<_>>().join(" among ")
     });
+    let serving = view.endpoints.iter().filter(|(_, endpoint)| endpoint.buckets.iter().any(|served| served == name));
+    let endpoints = serving.map(|(endpoint, of)| format!("{endpoint} at {}", of.place)).collect();
     BucketRow {
         name: name.to_owned(),
         state: look.state.clone(),
@@ -50,6 +52,7 @@ fn row(name: &str, look: &BucketLook, view: &DataView) -> BucketRow {
         bytes: look.bytes,
         head: look.head,
         route,
+        endpoints,
         copies: std::iter::once(master).chain(copies).collect(),
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use app::App;
-use protocol::near::{NearBucket, NearSettings, NearTable};
+use protocol::near::{NearAsk, NearBucket, NearRefusal, NearSettings, NearTable, PlaceBounds};
 use protocol::{RequestData, instance_name};
 use session_api::command::Answer;
 use session_api::places::{BucketPlaces, CopyPlace, DataPlaces, InstancePlace, ServicePlaces};
@@ -69,16 +69,26 @@ fn service(
 ) -> Option<ServicePlaces> {
     let of = settings.services.get(name)?;
     let needs = data.needs(of.bucket.as_deref());
-    let choice = table.choice(&of.places, &needs, age_ms);
+    let bounds = PlaceBounds::default();
+    let ask = NearAsk { name, service: of, data, bounds: &bounds, age_ms };
+    let (lacks, policy) = match settings.select(table, &ask) {
+        Ok(found) => (found.lacks, found.policy),
+        Err(NearRefusal::NoPlace(lacks)) => (lacks, settings.policy),
+        // What a service works on may be known to nobody.
+        Err(NearRefusal::NoBucket(bucket)) => {
+            let why = format!("knows no bucket {bucket}");
+            (of.places.iter().map(|place| (place.clone(), why.clone())).collect(), settings.policy)
+        }
+    };
     let instance = |(number, place): (u32, &String)| InstancePlace {
         name: instance_name(name, number),
         place: place.clone(),
-        lacks: choice.lacks.get(place).cloned(),
+        lacks: lacks.get(place).cloned(),
     };
     Some(ServicePlaces {
         service: name.to_owned(),
         needs: needs.iter().map(|need| need.bucket.to_owned()).collect(),
-        policy: settings.policy.name().to_owned(),
+        policy: policy.name().to_owned(),
         from: plan.place.clone(),
         instances: (1..).zip(&of.places).map(instance).collect(),
     })
@@ -99,7 +109,8 @@ mod tests {
             ((*place).to_owned(), NearCopy { store: (*place).to_owned(), through: *through, is_away: false })
         };
         let images = NearBucket { master: images[0].0.to_owned(), at: images.iter().map(copy).collect() };
-        NearTable { epoch: "e".to_owned(), number: 1, buckets: BTreeMap::from([("images".to_owned(), images)]) }
+        let buckets = BTreeMap::from([("images".to_owned(), images)]);
+        NearTable { epoch: "e".to_owned(), number: 1, buckets, ..NearTable::default() }
     }
 
     fn words(answer: Answer) -> String {

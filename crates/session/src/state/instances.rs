@@ -135,6 +135,11 @@ impl State {
         app.service(instance_of(name).0)
     }
 
+    /// The place of the host of a service, or of one of its instances.
+    pub(super) fn place_of(&self, name: &str) -> Option<String> {
+        self.near().and_then(|near| near.host(name).place)
+    }
+
     /// The instances as front ends see them; none of a service that has but one.
     pub(super) fn instance_views(&self, service: &app::Service) -> Vec<InstanceView> {
         if self.instances(&service.name) < 2 {
@@ -143,13 +148,15 @@ impl State {
         let key = self.key(service);
         let view = |name: String| {
             let number = instance_of(&name).1;
+            let at = self.place_of(&name);
             let Some(known) = self.services.get(&name) else {
-                return InstanceView { name, number, ..InstanceView::default() };
+                return InstanceView { name, number, at, ..InstanceView::default() };
             };
             let live = known.live.as_ref();
             InstanceView {
                 name,
                 number,
+                at,
                 state: picture::condition(known, &key),
                 version: live.map(|live| live.version.clone()),
                 since_ms: live.map(|live| millis(live.since)),

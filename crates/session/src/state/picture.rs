@@ -168,6 +168,7 @@ impl State {
                 .or_else(|| first(&service.name)),
             host: self.host_of(service),
             together: self.together(app, &service.name),
+            at: if instances.is_empty() { self.place_of(&service.name) } else { None },
             instances,
             pid: None,
         }

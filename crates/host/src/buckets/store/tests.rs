@@ -20,7 +20,7 @@ fn stores(folder: &Path) -> BucketStores {
 
 async fn act(stores: &BucketStores, key: &str, act: BucketAct, bytes: &[u8]) -> Result<BucketAnswer, BucketErrorKind> {
     let ask = BucketAsk { bucket: "images".to_owned(), key: key.to_owned(), act };
-    answer(stores, None, &ask, Bytes::copy_from_slice(bytes)).await.map_err(|error| error.kind())
+    answer(stores, None, &ask, Bytes::copy_from_slice(bytes), &|_| ()).await.map_err(|error| error.kind())
 }
 
 fn read(from: u64, length: Option<u64>) -> BucketAct {
@@ -69,6 +69,10 @@ async fn reads_go_to_the_next_copy_where_a_store_is_away() {
     assert_eq!(act(&stores, "cats/1", BucketAct::Head, &[]).await.unwrap().reply.object.unwrap().size, 4);
     let page = act(&stores, "", BucketAct::List { after: String::new() }, &[]).await.unwrap().reply.page.unwrap();
     assert_eq!(page.objects.len(), 1);
+    let ask = BucketAsk { bucket: "images".to_owned(), key: "cats/1".to_owned(), act: BucketAct::Head };
+    let told = Mutex::new(Vec::new());
+    answer(&stores, None, &ask, Bytes::new(), &|store| told.lock().push(store.to_owned())).await.unwrap();
+    assert_eq!(*told.lock(), [stores.buckets["images"].writes.store.as_str()], "the copy that was read");
     // A write has one place.
     std::fs::rename(folder.path().join("master"), folder.path().join("gone")).unwrap();
     let written = act(&stores, "cats/2", BucketAct::Put { rule: PutRule::Always }, b"x").await;
@@ -96,7 +100,7 @@ async fn an_upload_in_parts_is_one_object_and_what_is_not_known_is_refused() {
     }
     assert!(!folder.path().join("master/acme-images/new").exists());
     let ask = BucketAsk { bucket: "image".to_owned(), key: "a".to_owned(), act: BucketAct::Head };
-    let error = answer(&stores, None, &ask, Bytes::new()).await.unwrap_err();
+    let error = answer(&stores, None, &ask, Bytes::new(), &|_| ()).await.unwrap_err();
     assert!(error.to_string().contains("buckets: images"), "{error}");
 }
 

@@ -1,15 +1,16 @@
 //! Stores that the file named by `[data]` has: how each is reached, and which copy of a bucket is read.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
 use app::{App, Diagnostic, suggest};
 use data::DataSettings;
-use data::near::{fixed, home, names};
+use data::near::{fixed, home, names, places};
 use data::settings::{SecretSource, StoreSettings, StoreStyle};
 use kubernetes::settings::AppSettings;
 use kubernetes::settings_file;
+use protocol::near::NearPlace;
 use protocol::{BucketStores, StoreAccess, StoreSecret};
 
 use super::super::{Shell, finding, near};
@@ -79,6 +80,12 @@ pub(super) fn read(
         }
     }
     if findings.is_empty() { Ok(FoundStores { stores, table: fixed(&settings) }) } else { Err(findings) }
+}
+
+/// The places that a file names; none: it does not read, which is told where its stores are read.
+pub(in crate::environment) fn places_in(file: &Path, name: &str) -> Option<BTreeMap<String, NearPlace>> {
+    let text = fs::read_to_string(file.with_file_name(name)).ok()?;
+    DataSettings::read(&text).ok().map(|settings| places(&settings))
 }
 
 /// How a store is reached, or which half of its credentials is missing, and why.
