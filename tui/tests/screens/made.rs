@@ -248,6 +248,7 @@ pub(crate) fn several() -> Snapshot {
             restarts: u32::from(why.is_some()),
             why: why.map(str::to_owned),
             pid: Some(7_000 + number),
+            at: None,
         };
         map.instances = vec![
             instance(1, Condition::Live, None),
