@@ -272,7 +272,7 @@ fn main() { a().b().c().d().e().f() }";
     1:22 this is no number of replicas (write 1 or more)
     2:17 half is no amount of CPU (write "500m", "1" or "1.5")
     3:20 128MB is no amount of memory (write "128Mi", "1Gi" or "500M")
-    3:29 this is no option of a service (options: replay, near, replicas, cpu, memory, attempts, timeout, backoff, lost, parallel, rate, at_once, latency, idempotent, stays)
+    3:29 this is no option of a service (options: replay, near, on, replicas, cpu, memory, attempts, timeout, backoff, lost, parallel, rate, at_once, latency, idempotent, stays)
     4:22 this is no number of attempts (write 1 or more)
     4:35 2 is no amount of time (write "250ms", "20s", "2m" or "1h")
     4:50 10m..2s is no range of waits (write the first and the longest, such as "2s..10m")
@@ -284,7 +284,7 @@ fn main() { a().b().c().d().e().f() }";
     5:65 this is neither true nor false (write idempotent = true or idempotent = false)
     5:76 this is neither true nor false (write stays = true or stays = false)
     5:83 this is no option of a service (did you mean rate?)
-    6:1 this is no option of a service (write #[service(NAME = VALUE)]; options: replay, near, replicas, cpu, memory, attempts, timeout, backoff, lost, parallel, rate, at_once, latency, idempotent, stays)
+    6:1 this is no option of a service (write #[service(NAME = VALUE)]; options: replay, near, on, replicas, cpu, memory, attempts, timeout, backoff, lost, parallel, rate, at_once, latency, idempotent, stays)
     "#);
 }
 
