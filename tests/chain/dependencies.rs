@@ -78,7 +78,7 @@ fn versions_of_a_dependency_thread_locals_and_c_code_are_each_services_own_toget
         let client = Client::default();
         let answer = || client.get(&dev.url()).body;
         assert_eq!([answer(), answer()], ["[1001,1,100,0,1]", "[2002,2,200,0,2]"], "{together}");
-        // The next version of one begins anew beside the version before, and the other goes on.
+        // The next version of one begins from nothing beside the version before, and the other goes on.
         write(folder.path(), "app.rs", &APP.replace("vec![value,", "vec![value + 1,"));
         dev.wait_for("live");
         assert_eq!(client.get(&dev.url()).body, "[3004,1,100,0,1]", "{together}");

@@ -74,7 +74,7 @@ unsafe extern "C" {
 fn listeners() -> Vec<i32> {
     let option = |socket: i32, option: i32| {
         let (mut value, mut length) = (0, 4);
-        // Of the socket itself, whatever its kind.
+        // Level 1: of the socket itself.
         let answered = unsafe { getsockopt(socket, 1, option, &mut value, &mut length) };
         (answered == 0).then_some(value)
     };

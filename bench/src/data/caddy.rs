@@ -8,7 +8,7 @@ use serde_json::json;
 use super::door;
 use super::places::{PROCESS, Places, Shape, TWO};
 use super::tables::{Changes, HEADER, STEPS, USERS};
-use super::{BUSY, Run, programs};
+use super::{BUSY, Pair, Run, programs};
 use crate::chain::cell::ratio;
 use crate::chain::load;
 use crate::chain::process::{Process, free_port};
@@ -94,17 +94,7 @@ pub(super) async fn measure(run: &Run<'_>) -> anyhow::Result<Vec<Row>> {
 /// A function's host asked at once, beside the same through Caddy.
 async fn before(run: &Run<'_>, caddy: &Caddy, first: &str) -> anyhow::Result<Vec<Row>> {
     let goals = [goal(address(&format!("http://{first}"))?), caddy.goal()];
-    let (mut medians, mut rates) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
-    let mut wrong = 0;
-    for round in 0..run.options.rounds as usize {
-        for turn in 0..goals.len() {
-            let at = (round + turn) % goals.len();
-            let (one, many) = (load(&goals[at], run.load(1)).await?, load(&goals[at], run.load(BUSY)).await?);
-            wrong += one.asked() - one.right + many.asked() - many.right;
-            medians[at].push(one.micros(0.5).context("nothing was answered")?);
-            rates[at].push(many.per_second());
-        }
-    }
+    let Pair { medians, rates, wrong } = run.pair(&goals).await?;
     let name = format!("a function's host over Caddy {VERSION} with a route by header before it");
     let one =
         Row::sample(&format!("{name}: p50"), "process", "x", &ratio(&medians[0], &medians[1]), Some(Target::P50(0.6)));

@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use super::server::Server;
-use super::{BUSY, Run};
+use super::{BUSY, Pair, Run};
 use crate::chain::cell::ratio;
 use crate::chain::load;
 use crate::load::{Check, Goal, Wire};
@@ -78,17 +78,7 @@ fn goal(at: SocketAddr) -> Goal {
 pub(super) async fn beside(run: &Run<'_>, caddy: &Goal, function: &str) -> anyhow::Result<Vec<Row>> {
     let door = Door::start(run, &[("hpc", format!("http://{function}"))]).await?;
     let goals = [door.goal(), caddy.clone()];
-    let (mut medians, mut rates) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
-    let mut wrong = 0;
-    for round in 0..run.options.rounds as usize {
-        for turn in 0..goals.len() {
-            let at = (round + turn) % goals.len();
-            let (one, many) = (load(&goals[at], run.load(1)).await?, load(&goals[at], run.load(BUSY)).await?);
-            wrong += one.asked() - one.right + many.asked() - many.right;
-            medians[at].push(one.micros(0.5).context("nothing was answered")?);
-            rates[at].push(many.per_second());
-        }
-    }
+    let Pair { medians, rates, wrong } = run.pair(&goals).await?;
     let name = "the door over Caddy, before the same function";
     let one = ratio(&medians[0], &medians[1]);
     let one = Row::sample(&format!("{name}: p50"), "process", "x", &one, Some(Target::P50(1.0)));

@@ -24,8 +24,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-use crate::chain::open_many_files;
-use crate::load::{Length, Load};
+use crate::chain::{load, open_many_files};
+use crate::load::{Goal, Length, Load};
 use crate::report::{Report, Row};
 use crate::session::Setting;
 use crate::{conditions, program, table};
@@ -86,11 +86,36 @@ pub(crate) async fn run(options: &Data) -> anyhow::Result<Report> {
 }
 
 impl Run<'_> {
+    /// Loads two shapes in turns, each round beginning with the other one.
+    async fn pair(&self, goals: &[Goal; 2]) -> anyhow::Result<Pair> {
+        let mut pair = Pair { medians: Default::default(), rates: Default::default(), wrong: 0 };
+        for round in 0..self.options.rounds as usize {
+            for turn in 0..goals.len() {
+                let at = (round + turn) % goals.len();
+                let (one, many) = (load(&goals[at], self.load(1)).await?, load(&goals[at], self.load(BUSY)).await?);
+                pair.wrong += one.asked() - one.right + many.asked() - many.right;
+                pair.medians[at].push(one.micros(0.5).context("nothing was answered")?);
+                pair.rates[at].push(many.per_second());
+            }
+        }
+        Ok(pair)
+    }
+
     /// A load of so many connections that keep theirs, for one turn.
     fn load(&self, connections: usize) -> Load {
         let time = Duration::from_secs_f64(self.options.seconds);
         Load { connections, keep: true, warm: time / 5, length: Length::Time(time), pace: None }
     }
+}
+
+/// What two shapes did, turn by turn.
+struct Pair {
+    /// p50 at one connection, in µs.
+    medians: [Vec<f64>; 2],
+    /// Requests a second at [`BUSY`] connections.
+    rates: [Vec<f64>; 2],
+    /// Requests of both that were not answered.
+    wrong: u64,
 }
 
 /// The folder with the programs that `tests/testbed/stores` downloads.

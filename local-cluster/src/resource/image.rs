@@ -81,7 +81,7 @@ impl Image {
         all.chain([mount(folder), OsString::from(&self.id)]).collect()
     }
 
-    /// Removes the container of a folder, whatever it does.
+    /// Removes the container of a folder, also one that runs.
     pub(super) async fn remove(&self, folder: &Path) -> Result<(), BackendError> {
         engine::remove(&self.engine, &container(folder)).await
     }

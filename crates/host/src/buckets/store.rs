@@ -28,7 +28,7 @@ struct Opened {
     conditions: Arc<OnceCell<(bool, bool)>>,
 }
 
-/// Does what is asked for at a store of the bucket: at these copies, or at those that the environment names. `used` is told
+/// Does what is asked for at a store of the bucket: at these copies, or at those that the environment names. `used` learns
 /// the store that it was done at.
 pub(super) async fn answer(
     stores: &BucketStores,

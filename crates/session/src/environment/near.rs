@@ -41,7 +41,7 @@ pub(super) fn places<'a>(app: &'a App, settings: &'a AppSettings) -> impl Iterat
     said.flat_map(|(service, said)| said.places.iter().map(|place| (service.name.as_str(), place.as_str())))
 }
 
-/// Gives services the places that their attributes mean. Where stores cannot be read, that is told with them.
+/// Gives services the places that their attributes mean. Where stores cannot be read, reading them says so.
 pub(crate) fn settle(app: &App, settings: &mut AppSettings, file: &Path) -> Vec<Diagnostic> {
     if settings.unsettled(app).is_empty() {
         return Vec::new();

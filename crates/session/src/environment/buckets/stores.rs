@@ -82,7 +82,7 @@ pub(super) fn read(
     if findings.is_empty() { Ok(FoundStores { stores, table: fixed(&settings) }) } else { Err(findings) }
 }
 
-/// The places that a file names; none: it does not read, which is told where its stores are read.
+/// The places that a file names; none: it does not read, and reading its stores says so.
 pub(in crate::environment) fn places_in(file: &Path, name: &str) -> Option<BTreeMap<String, NearPlace>> {
     let text = fs::read_to_string(file.with_file_name(name)).ok()?;
     DataSettings::read(&text).ok().map(|settings| places(&settings))
